@@ -1,0 +1,58 @@
+"""What a training step is given: images, what belongs to each, and a way to draw more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_gans.errors import InputError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One mini-batch, on the device of the step.
+
+    Attributes:
+        images: float ``(N, C, H, W)``, or points ``(N, 2)``; N is this rank's share of the global batch.
+        conditions: what travels with each image, such as its label, ``(N, ...)``; ``None`` where the data has none.
+        draw_again: gives the next of the further batches of this step, see ``fresh``.
+    """
+
+    images: Tensor
+    conditions: Tensor | None = None
+    draw_again: Callable[[], Batch] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def fresh(self) -> Batch:
+        """A further batch for the same step, drawn with replacement from the whole training set.
+
+        Each call gives another one; which one is a function of (seed, step, number of the call), so that a resumed run
+        repeats itself.
+        """
+        if self.draw_again is None:
+            raise InputError("this step wants fresh batches, which only the Images data module can draw; use it as --data")
+        return self.draw_again()
+
+    def map_images(self, convert: Callable[[Tensor], Tensor]) -> Batch:
+        """The same batch with ``convert`` applied to its images, and to those of every batch drawn from it."""
+        draw = self.draw_again
+        again = None if draw is None else (lambda: draw().map_images(convert))
+        return replace(self, images=convert(self.images), draw_again=again)
+
+    @classmethod
+    def of(cls, value: Any) -> Batch:
+        """``value`` as a batch: a Batch, images alone, or the ``(images, labels)`` of any other data module."""
+        match value:
+            case Batch():
+                return value
+            case torch.Tensor():
+                return cls(value)
+            case [torch.Tensor() as images, *rest]:
+                return cls(images, rest[0] if rest and isinstance(rest[0], Tensor) else None)
+        raise InputError(f"a batch must be images or (images, labels), not {type(value).__name__}; see lightning_gans.Batch")

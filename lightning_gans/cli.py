@@ -1,0 +1,191 @@
+"""The ``lightning`` command: LightningCLI over the papers, the data module, the evaluation and the pictures."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning_utilities.core.imports import RequirementCache
+
+from lightning_gans import paper_modules
+from lightning_gans.data import Images
+from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.evaluation import Evaluation
+from lightning_gans.figures import Pictures
+from lightning_gans.game import Game
+from lightning_gans.runs import run_folder
+
+
+class Parser(LightningArgumentParser):
+    """Says what is wrong in one sentence instead of a page of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise InputError(_shorten(message)) from ex
+
+
+class KeepConfig(SaveConfigCallback):
+    """Writes the resolved config to the run's folder, into every checkpoint and to every logger."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "overwrite": True, "save_to_log_dir": False})
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._folder = run_folder(trainer)  # asks the first rank, so not in save_config, which only that rank runs
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the log directory {self._folder} cannot be made ({error.strerror}); set trainer.default_root_dir elsewhere"
+            ) from error
+        super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        text = self._text()
+        (self._folder / ("config.yaml" if stage == "fit" else f"config_{stage}.yaml")).write_text(text)
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"config": yaml.safe_load(text)})
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self._text()
+
+    def _text(self) -> str:
+        return self.parser.dump(self.config, skip_none=False)
+
+
+class GamesCLI(LightningCLI):
+    """``fit``, ``validate``, ``test`` and ``predict``."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(Evaluation, "evaluation")
+        parser.add_lightning_class_args(Pictures, "pictures")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        settings = self._get(self.config_init, "trainer")
+        self._translate_clipping(settings)
+        if settings.strategy == "auto" and _several_devices(settings):
+            settings.strategy = "gan_ddp"
+        if settings.logger in (None, True):
+            settings.logger = _default_loggers(settings.default_root_dir, self._run_name())
+        callbacks = _as_list(settings.callbacks)
+        if settings.enable_progress_bar is not False and not any(isinstance(c, TQDMProgressBar) for c in callbacks):
+            callbacks.append(TQDMProgressBar(refresh_rate=20))
+        if settings.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in callbacks):
+            callbacks.append(ModelCheckpoint(save_last=True, filename="{step}", every_n_epochs=1))
+        settings.callbacks = callbacks
+        return super().instantiate_trainer(**kwargs)
+
+    def _translate_clipping(self, settings: Any) -> None:
+        """Hand the trainer's gradient clipping to the game: the trainer refuses it for manual optimisation."""
+        if settings.gradient_clip_val is None or not isinstance(self.model, Game):
+            return
+        self.model.gradient_clip_val = settings.gradient_clip_val
+        self.model.gradient_clip_algorithm = settings.gradient_clip_algorithm or "norm"
+        settings.gradient_clip_val = settings.gradient_clip_algorithm = None
+
+    def _run_name(self) -> str:
+        dataset = getattr(self.datamodule, "dataset", "data")
+        return f"{type(self.model).__name__.lower()}_{Path(dataset).stem}"
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the command line as it is, where Lightning lets the checkpoint's hyper-parameters silently win.
+
+        Without ``--config`` and ``--model`` the checkpoint's own config is the starting point, see ``_with_stored_config``.
+        """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command. Exits with 2 and one sentence for what the user can mend, with 1 for what went wrong in training."""
+    args = sys.argv[1:] if args is None else args
+    sys.path.insert(0, os.getcwd())  # a class in a file of the user's own
+    for module in paper_modules():  # so that `--model GAAN` is found
+        importlib.import_module(module)
+    _quiet()
+    try:
+        torch.set_float32_matmul_precision("highest")
+        GamesCLI(
+            None,
+            Images,
+            parser_class=Parser,
+            save_config_callback=KeepConfig,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            args=_with_stored_config(args),
+        )
+    except (InputError, MisconfigurationException) as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
+    except NonFiniteError as error:
+        _fail(str(error), 1)
+
+
+def _with_stored_config(args: list[str]) -> list[str]:
+    """Where only a checkpoint is named, start from the config that it was trained with; what the command line says wins."""
+    named = {arg.partition("=")[0] for arg in args}
+    if not args or args[0].startswith("-") or named & {"--config", "-c", "--model"} or "--ckpt_path" not in named:
+        return args
+    at = next(i for i, arg in enumerate(args) if arg.startswith("--ckpt_path"))
+    path = Path(args[at].partition("=")[2] or "".join(args[at + 1 : at + 2]))
+    if not path.is_file():
+        raise InputError(f"there is no checkpoint {path}; give the path of a .ckpt file")
+    stored = torch.load(path, weights_only=True, map_location="cpu")
+    if "config" not in stored:
+        raise InputError(f"{path} was not written by this command; give the --config that it was trained with")
+    config = {key: value for key, value in yaml.safe_load(stored["config"]).items() if key not in ("ckpt_path", "weights_only")}
+    return [args[0], "--config", yaml.safe_dump(config), *args[1:]]
+
+
+def _several_devices(settings: Any) -> bool:
+    """Whether Lightning would train on more than one device."""
+    connector = _AcceleratorConnector(
+        accelerator=settings.accelerator, devices=settings.devices, num_nodes=settings.num_nodes, strategy="auto"
+    )
+    return isinstance(connector.strategy, DDPStrategy)
+
+
+def _default_loggers(root: str | None, name: str) -> list[Logger]:
+    """CSV files, and TensorBoard where it is installed, both in ``runs/NAME/version_N``."""
+    csv = CSVLogger(root or "runs", name=name)
+    if not RequirementCache("tensorboard"):
+        return [csv]
+    return [csv, TensorBoardLogger(root or "runs", name=name, version=csv.version, default_hp_metric=False)]
+
+
+def _as_list(callbacks: list[Callback] | Callback | None) -> list[Callback]:
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, list) else [callbacks]
+
+
+def _shorten(message: str) -> str:
+    """The lines of a parser's message that say what is wrong, as one."""
+    noise = re.compile(r"^(-? ?Expected a <class 'NoneType'>|Does not validate against any|Subtypes:|Errors:|Given value)")
+    lines = [line.strip() for line in message.splitlines()]
+    return " ".join(line.removeprefix("- ") for line in lines if line and not noise.match(line))
+
+
+def _quiet() -> None:
+    """Leave out advice that does not apply: the data is in memory and needs no workers, and nobody asked for other products."""
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*litlogger.*")
+    warnings.filterwarnings("ignore", ".*tensorboardX.*")
+
+
+def _fail(sentence: str, status: int) -> NoReturn:
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"lightning: error: {sentence}", file=sys.stderr)
+    sys.exit(status)

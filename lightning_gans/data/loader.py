@@ -1,0 +1,85 @@
+"""Which rows of the training set each step sees: a function of (seed, epoch), with a place that can be stored and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_gans.randomness import global_seed, keyed_generator
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one batch, this rank's share, and where in the run they stand."""
+
+    indices: Tensor
+    epoch: int
+    position: int
+    global_size: int
+
+
+class RowLoader:
+    """Yields the rows of each batch of an epoch; Lightning stores its place in every checkpoint.
+
+    The order is drawn for the global batch, so that it is the same for any number of ranks: each takes a contiguous share.
+
+    Args:
+        size: rows in the training set.
+        batch_size: rows a global batch, a multiple of ``world_size``.
+        drop_last: leave out a last batch that is not full; otherwise it is cut to a multiple of ``world_size``.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(self, size: int, batch_size: int, drop_last: bool, rank: int = 0, world_size: int = 1) -> None:
+        self.size, self.batch_size, self.drop_last = size, batch_size, drop_last
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self._start = 0
+        self._given = 0
+
+    @property
+    def sampler(self) -> RowLoader:
+        """Lightning tells the epoch to whatever is called the sampler."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.size, self.batch_size)
+        return full + (not self.drop_last and rest >= self.world_size)
+
+    def __iter__(self) -> Iterator[Rows]:
+        start, self._start = self._start, 0
+        self._given = start
+        order = torch.randperm(self.size, generator=keyed_generator("order", global_seed(), self.epoch))
+        for position in range(start, len(self)):
+            rows = order[position * self.batch_size :][: self.batch_size]
+            self._given = position + 1
+            yield self._share(rows, position)
+
+    def again(self, rows: Rows, number: int) -> Rows:
+        """The ``number``-th further batch of the same step, drawn with replacement."""
+        generator = keyed_generator("fresh", global_seed(), rows.epoch, rows.position, number)
+        drawn = torch.randint(self.size, (rows.global_size,), generator=generator)
+        return Rows(self._mine(drawn), rows.epoch, rows.position, rows.global_size)
+
+    def _share(self, rows: Tensor, position: int) -> Rows:
+        rows = rows[: len(rows) // self.world_size * self.world_size]
+        return Rows(self._mine(rows), self.epoch, position, len(rows))
+
+    def _mine(self, rows: Tensor) -> Tensor:
+        share = len(rows) // self.world_size
+        return rows[self.rank * share :][:share]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "given": self._given}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.epoch = state["epoch"]
+        self._start = state["given"] if state["given"] < len(self) else 0

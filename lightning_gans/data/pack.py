@@ -1,0 +1,157 @@
+"""One uint8 array a split, written once, memory-mapped ever after, and never used half-written or altered."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from tqdm import tqdm
+
+from lightning_gans.data.source import Samples, Source
+from lightning_gans.errors import InputError
+
+_CHUNK = 512  # images decoded ahead of the writer: bounds the memory
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A packed split.
+
+    Attributes:
+        images: uint8 ``(N, C, H, W)``, memory-mapped, copy on write.
+        labels: int64 ``(N,)`` or ``None``.
+        classes: the names that labels count.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+
+
+def open_pack(source: Source, split: str) -> Pack:
+    """The pack of a split, made first if it is missing, damaged or older than its source.
+
+    Raises:
+        InputError: there is neither a sound pack nor a sound source, or no space for the pack.
+    """
+    folder = _folder(source, split)
+    fingerprint = source.fingerprint(split)
+    try:
+        pack, info = _read(folder)
+        if fingerprint is None or info["source"] == _plain(fingerprint):
+            return pack
+    except FileNotFoundError:
+        rank_zero_info(f"packing {source.name} ({split}) into {folder}")
+    except (ValueError, KeyError, OSError) as error:
+        if fingerprint is None:
+            raise InputError(f"the pack {folder} is damaged ({error}) and its source is gone; restore the source") from error
+        rank_zero_warn(f"the pack {folder} is damaged ({error}) and is made anew")
+    _write(folder, source, split, fingerprint)
+    return _read(folder)[0]
+
+
+def _folder(source: Source, split: str) -> Path:
+    """One folder for each way of cutting the same images."""
+    request = source.request
+    cut = [str(request.image_size or ""), {1: "grey", 3: "colour"}.get(request.channels or 0, ""), split]
+    where = hashlib.sha256(str(Path(request.dataset).resolve()).encode()).hexdigest()[:8]
+    own = [] if request.dataset == source.name else [where]
+    return request.root / "packed" / "-".join([source.name, *own, *filter(None, cut)])
+
+
+def _read(folder: Path) -> tuple[Pack, dict[str, Any]]:
+    info = json.loads((folder / "pack.json").read_text())
+    arrays: dict[str, np.ndarray] = {}
+    for name, digest in info["sha256"].items():
+        with open(folder / name, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise ValueError(f"{name} was altered")
+        arrays[name] = np.load(folder / name, mmap_mode="c", allow_pickle=False)
+    return Pack(arrays["images.npy"], arrays.get("labels.npy"), tuple(info["classes"])), info
+
+
+def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any] | None) -> None:
+    samples = source.samples(split)
+    if not samples.size:
+        raise InputError(f"{source.name} has no {split} image; give another dataset")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise InputError(f"cannot write to {folder.parent} ({error.strerror}); set data.root to a folder of yours") from error
+    try:
+        with open(scratch / "images.npy", "wb") as file:
+            _write_images(file, samples, f"{source.name} {split}")
+        if samples.labels is not None:
+            np.save(scratch / "labels.npy", samples.labels)
+        info = {
+            "source": _plain(fingerprint),
+            "classes": list(source.classes),
+            "sha256": {file.name: _digest(file) for file in sorted(scratch.glob("*.npy"))},
+        }
+        (scratch / "pack.json").write_text(json.dumps(info, indent=1))
+        _put_in_place(scratch, folder)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise InputError(
+                f"no space left in {folder.parent} for the pack of {source.name}; make room there or set data.root elsewhere"
+            ) from error
+        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write_images(file: BinaryIO, samples: Samples, what: str) -> None:
+    """Decode on all cores, write in order. Plain writes, because a full disk kills a process that writes to mapped memory."""
+    images = _decoded(samples, what)
+    first = next(images)
+    shape = (samples.size, *first.shape)
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    file.write(first.tobytes())
+    for number, image in enumerate(images, 1):
+        if image.shape != first.shape:
+            sizes = [f"{i.shape[2]}x{i.shape[1]}" for i in (image, first)]
+            raise InputError(f"image {number} of {what} is {sizes[0]}, the first is {sizes[1]}; set data.image_size")
+        file.write(image.tobytes())
+
+
+def _decoded(samples: Samples, what: str) -> Iterator[np.ndarray]:
+    with ThreadPoolExecutor() as pool, tqdm(total=samples.size, desc=f"packing {what}", delay=1, unit=" images") as bar:
+        for start in range(0, samples.size, _CHUNK):
+            chunk = range(start, min(start + _CHUNK, samples.size))
+            yield from pool.map(samples.image, chunk)
+            bar.update(len(chunk))
+
+
+def _put_in_place(scratch: Path, folder: Path) -> None:
+    """Rename, so that a pack is there whole or not at all; where another process was faster, its pack is as good."""
+    scratch.chmod(0o755)
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        os.replace(folder, old / "old")
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        os.rename(scratch, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain(fingerprint: dict[str, Any] | None) -> Any:
+    return json.loads(json.dumps(fingerprint))

@@ -1,0 +1,1 @@
+"""One small file per source; each names its class SOURCE."""

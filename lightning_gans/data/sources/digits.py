@@ -1,0 +1,43 @@
+"""scikit-learn's 8x8 handwritten digits: the embedded image set, no files needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lightning_gans.data.source import Request, Samples, Source, to_pixels
+
+
+class Digits(Source):
+    """1,797 digits of 8x8 grey pixels (UCI optical recognition of handwritten digits, test part); every fifth is for testing."""
+
+    name = "digits"
+    classes = tuple("0123456789")
+
+    @classmethod
+    def answers_to(cls, request: Request) -> bool:
+        return request.dataset == "digits"
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return ["digits"]
+
+    def fingerprint(self, split: str) -> dict[str, Any]:
+        return {"scikit-learn": "load_digits"}
+
+    def samples(self, split: str) -> Samples:
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        held_out = np.arange(len(digits.images)) % 5 == 4
+        chosen = held_out if split == "test" else ~held_out
+        pixels = np.rint(digits.images[chosen] * (255 / 16)).astype(np.uint8)
+        size, channels = self.request.image_size, self.request.channels
+        return Samples(
+            len(pixels), lambda i: to_pixels(Image.fromarray(pixels[i]), size, channels), digits.target[chosen].astype(np.int64)
+        )
+
+
+SOURCE = Digits

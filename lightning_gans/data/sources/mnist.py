@@ -1,0 +1,94 @@
+"""MNIST from its four original files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lightning_gans.data.source import Request, Samples, Source, to_pixels
+from lightning_gans.errors import InputError
+
+
+class MNIST(Source):
+    """60,000 training and 10,000 test digits of 28x28 grey pixels (LeCun et al., 1998).
+
+    The files ``train-images-idx3-ubyte.gz`` and its three sisters, packed or unpacked, are looked for in ``root/MNIST/raw``
+    (where torchvision puts them), ``root/mnist`` and ``root``.
+    """
+
+    name = "mnist"
+    classes = tuple("0123456789")
+
+    @classmethod
+    def answers_to(cls, request: Request) -> bool:
+        return request.dataset == "mnist"
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return ["mnist"]
+
+    def fingerprint(self, split: str) -> dict[str, Any] | None:
+        files = [self._find(name) for name in _names(split)]
+        return None if None in files else {file.name: file.stat().st_size for file in files if file}
+
+    def samples(self, split: str) -> Samples:
+        pixels, labels = (self._read(name) for name in _names(split))
+        if len(pixels) != len(labels):
+            raise InputError(f"MNIST's {split} files disagree: {len(pixels)} images, {len(labels)} labels; get them anew")
+        size, channels = self.request.image_size, self.request.channels
+        return Samples(len(pixels), lambda i: to_pixels(Image.fromarray(pixels[i]), size, channels), labels.astype(np.int64))
+
+    def _find(self, name: str) -> Path | None:
+        for folder in ("MNIST/raw", "mnist", "."):
+            for file in (self.request.root / folder / f"{name}.gz", self.request.root / folder / name):
+                if file.is_file():
+                    return file
+        return None
+
+    def _read(self, name: str) -> np.ndarray:
+        file = self._find(name)
+        if file is None:
+            raise InputError(
+                f"MNIST's {name}.gz is not in {self.request.root / 'MNIST' / 'raw'}; put the four original files there "
+                "(torchvision.datasets.MNIST(root, download=True) fetches them), or set data.root"
+            )
+        raw = file.read_bytes()
+        if file.suffix == ".gz":
+            _check_md5(file, raw)
+            try:
+                raw = gzip.decompress(raw)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise InputError(f"{file} is damaged ({error}); get it anew") from error
+        return _parse(file, raw)
+
+
+def _names(split: str) -> tuple[str, str]:
+    part = "train" if split == "train" else "t10k"
+    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
+
+def _check_md5(file: Path, raw: bytes) -> None:
+    from torchvision.datasets import MNIST as Official
+
+    expected = dict(Official.resources)[file.name]
+    if (found := hashlib.md5(raw, usedforsecurity=False).hexdigest()) != expected:
+        raise InputError(f"{file} is not the original: its md5 is {found} instead of {expected}; get it anew")
+
+
+def _parse(file: Path, raw: bytes) -> np.ndarray:
+    """The array in an idx file: two zero bytes, a type, the number of dimensions, each dimension as a big-endian int32."""
+    dimensions = raw[3] if raw[:3] == b"\0\0\x08" else 0
+    shape = np.frombuffer(raw[4 : 4 + 4 * dimensions], ">i4")
+    body = raw[4 + 4 * dimensions :]
+    if not dimensions or len(body) != shape.prod():
+        raise InputError(f"{file} is damaged: {len(raw)} bytes are not what its header says; get it anew")
+    return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+SOURCE = MNIST

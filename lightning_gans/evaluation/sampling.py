@@ -1,0 +1,40 @@
+"""Samples for an evaluation, without leaving a trace in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+
+from lightning_gans.protocols import Generates
+from lightning_gans.randomness import keyed_generator
+from lightning_gans.strategy import broadcast_from_first_rank
+
+BLOCK = 500
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within the block every layer is in evaluation mode and nothing asks for gradients; afterwards all is as before.
+
+    Batch statistics are first made the same on every rank. Random streams are put back.
+    """
+    broadcast_from_first_rank(model.buffers())
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad(), isolate_rng():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def samples(model: Generates, n: int, seed: int, rank: int = 0, world_size: int = 1) -> Iterator[Tensor]:
+    """This rank's share of ``n`` samples, in blocks whose noise is keyed by (seed, block): the same n for any number of ranks."""
+    for block in range(rank, -(-n // BLOCK), world_size):
+        size = min(BLOCK, n - block * BLOCK)
+        yield model.sample(size, generator=keyed_generator("evaluation", seed, block))

@@ -1,0 +1,80 @@
+"""Adversarial and reconstruction terms: pure functions, on logits, means over the batch unless they say otherwise.
+
+``-log sigmoid(a) = softplus(-a)`` and ``-log(1 - sigmoid(a)) = softplus(a)``, so no probability is ever formed and none
+can round to 0 or 1. Half-precision inputs are widened to float32 first.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+AdversarialKind = Literal["ns", "minimax", "lsgan", "wgan", "hinge"]
+
+
+def widen(x: Tensor) -> Tensor:
+    """``x`` in float32 where it came in 16 bits, unchanged otherwise."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def labelled_real(logits: Tensor) -> Tensor:
+    """Cross-entropy of "these are real": the mean of ``-log sigmoid(logits)``, in nats."""
+    return F.softplus(-widen(logits)).mean()
+
+
+def labelled_fake(logits: Tensor) -> Tensor:
+    """Cross-entropy of "these are generated": the mean of ``-log(1 - sigmoid(logits))``, in nats."""
+    return F.softplus(widen(logits)).mean()
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
+    """What the discriminator minimises.
+
+    Args:
+        real: its logits on data, ``(N,)`` or ``(N, 1)``.
+        fake: its logits on generated samples.
+        kind: ``ns`` and ``minimax`` (the same for this player: Goodfellow et al. 2014, Eqn. 1), ``lsgan`` (Mao et al. 2017,
+            Eqn. 9: targets 1 and 0, halved), ``wgan`` (Arjovsky et al. 2017) or ``hinge`` (Lim and Ye 2017).
+    """
+    real, fake = widen(real), widen(fake)
+    match kind:
+        case "ns" | "minimax":
+            return labelled_real(real) + labelled_fake(fake)
+        case "lsgan":
+            return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+        case "wgan":
+            return fake.mean() - real.mean()
+        case "hinge":
+            return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    raise ValueError(f"no adversarial loss {kind!r}")
+
+
+def generator_loss(fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
+    """What the generator minimises, given the discriminator's logits on its samples.
+
+    ``ns`` is the non-saturating ``-log D`` (Goodfellow et al. 2014, section 3), ``minimax`` the saturating ``log(1 - D)``.
+    """
+    fake = widen(fake)
+    match kind:
+        case "ns":
+            return labelled_real(fake)
+        case "minimax":
+            return -labelled_fake(fake)
+        case "lsgan":
+            return 0.5 * (fake - 1).square().mean()
+        case "wgan" | "hinge":
+            return -fake.mean()
+    raise ValueError(f"no adversarial loss {kind!r}")
+
+
+def binary_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy in nats between targets in [0, 1] and ``sigmoid(logits)``, mean over batch and dimensions."""
+    return F.binary_cross_entropy_with_logits(widen(logits), widen(target))
+
+
+def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
+    """Squared difference, mean over batch and dimensions."""
+    return F.mse_loss(widen(x), widen(y))

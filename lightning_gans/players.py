@@ -1,0 +1,142 @@
+"""The players of a game: which parameters each may move, with which optimiser, on which schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from torch import nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_gans.errors import InputError
+
+ScheduleCounts = Literal["own", "shared", "batches"]
+
+
+class Players:
+    """Parameters, optimiser and schedule of every player. A network may belong to several.
+
+    Args:
+        networks: the networks that each player owns, by the player's name.
+        optimizer: makes the optimiser of every player.
+        optimizers: makes that of single players instead, by name.
+        scheduler: makes the learning-rate schedule of every optimiser; ``None`` keeps rates constant.
+        schedule_counts: what advances a schedule: ``own`` steps of its player, the ``shared`` count of all players' steps, or
+            training ``batches``. Schedules are brought up to date after each batch.
+
+    Raises:
+        InputError: ``optimizers`` names a player that is not there, or a player has nothing to train.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, Sequence[nn.Module]],
+        optimizer: OptimizerCallable,
+        optimizers: Mapping[str, OptimizerCallable],
+        scheduler: LRSchedulerCallable | None,
+        schedule_counts: ScheduleCounts,
+    ) -> None:
+        if unknown := set(optimizers) - set(networks):
+            raise InputError(
+                f"there is no player {sorted(unknown)[0]!r} to give an optimizer to; the players are {', '.join(networks)}"
+            )
+        self.names = list(networks)
+        self.parameters = {name: _trainable(modules) for name, modules in networks.items()}
+        for name, parameters in self.parameters.items():
+            if not parameters:
+                raise InputError(f"the player {name!r} has no parameter to train; give it a network that has some")
+        everyone = _unique(p for parameters in self.parameters.values() for p in parameters)
+        self._others = {name: _without(everyone, mine) for name, mine in self.parameters.items()}
+        self.optimizers = {
+            name: optimizers.get(name, optimizer)(parameters) for name, parameters in self.parameters.items()
+        }
+        self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
+        self.schedulers: dict[str, LRScheduler] = {}
+        if scheduler is not None:
+            self.schedulers = {name: scheduler(each) for name, each in self.optimizers.items()}
+        self._schedule_counts = schedule_counts
+        self._steps = dict.fromkeys(self.names, 0)
+
+    def freeze_others(self, name: str) -> None:
+        """Let gradients reach the parameters of ``name`` alone."""
+        for parameter in self._others[name]:
+            parameter.requires_grad_(False)
+
+    def thaw_others(self, name: str) -> None:
+        """Undo ``freeze_others``."""
+        for parameter in self._others[name]:
+            parameter.requires_grad_(True)
+
+    def count_step(self, name: str) -> None:
+        """Note one optimiser step of ``name``."""
+        self._steps[name] += 1
+
+    def finish_batch(self) -> None:
+        """Advance the schedules by what they count."""
+        for name, scheduler in self.schedulers.items():
+            match self._schedule_counts:
+                case "own":
+                    count = self._steps[name]
+                case "shared":
+                    count = sum(self._steps.values())
+                case "batches":
+                    count = 1
+            for _ in range(count):
+                scheduler.step()
+        self._steps = dict.fromkeys(self.names, 0)
+
+    def learning_rates(self) -> dict[str, float]:
+        """The rate of each player's first parameter group."""
+        return {name: float(each.param_groups[0]["lr"]) for name, each in self.optimizers.items()}
+
+    def keep_configured_settings(self) -> None:
+        """Put the configured rates and decay factors back over those that a checkpoint has restored, and say so.
+
+        torch stores them with an optimiser's state, so a learning rate given for the resumed run would be lost without a word.
+        A schedule goes on from where it was, scaled to the new rate.
+        """
+        for name, optimizer in self.optimizers.items():
+            for group, configured in zip(optimizer.param_groups, self._configured[name], strict=True):
+                for key, value in configured.items():
+                    stored = group.get("initial_lr", group["lr"]) if key == "lr" else group[key]
+                    if _plain(stored) == value:
+                        continue
+                    rank_zero_warn(f"{key} of the {name}: {_plain(stored)} in the checkpoint, {value} from now on", stacklevel=2)
+                    if key == "lr":
+                        group["lr"] = group["lr"] * value / stored
+                        if "initial_lr" in group:
+                            group["initial_lr"] = value
+                    else:
+                        group[key] = value
+            if name in self.schedulers:
+                self.schedulers[name].base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+
+
+def _trainable(modules: Iterable[nn.Module]) -> list[Parameter]:
+    return _unique(p for module in modules for p in module.parameters() if p.requires_grad)
+
+
+def _unique(parameters: Iterable[Parameter]) -> list[Parameter]:
+    return list({id(p): p for p in parameters}.values())
+
+
+def _without(parameters: list[Parameter], mine: list[Parameter]) -> list[Parameter]:
+    ids = {id(p) for p in mine}
+    return [p for p in parameters if id(p) not in ids]
+
+
+def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """The numbers that an optimiser was given, group by group."""
+    numbers = (int, float, tuple)
+    return [
+        {key: value for key, value in group.items() if isinstance(value, numbers) and not isinstance(value, bool)}
+        for group in optimizer.param_groups
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,97 @@
+"""Latent distributions: one flat tensor a sample, and the interpolation that stays inside the distribution."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from lightning_gans.errors import InputError
+
+
+class Prior:
+    """A distribution over latents of ``dim`` numbers.
+
+    Args:
+        dim: length of a latent.
+    """
+
+    def __init__(self, dim: int) -> None:
+        if dim < 1:
+            raise InputError(f"a prior needs a latent of at least one number, not {dim}; set its dim")
+        self.dim = dim
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """``(n, dim)`` latents, drawn on the generator's device."""
+        raise NotImplementedError
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The log-density in nats of each row of ``z`` ``(N, dim)``, as ``(N,)``."""
+        raise NotImplementedError
+
+    def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
+        """``(steps, N, dim)``: the way from ``a`` to ``b`` (both ``(N, dim)``), ends included."""
+        t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
+        return a + t * (b - a)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
+
+
+class Uniform(Prior):
+    """Independent uniform numbers.
+
+    Args:
+        dim: length of a latent.
+        low: lower bound of each number.
+        high: upper bound of each number.
+    """
+
+    def __init__(self, dim: int = 2, low: float = -1.0, high: float = 1.0) -> None:
+        super().__init__(dim)
+        if not low < high:
+            raise InputError(f"a uniform prior needs low < high, not {low} and {high}")
+        self.low, self.high = low, high
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        device = generator.device if generator else None
+        return torch.rand(n, self.dim, generator=generator, device=device) * (self.high - self.low) + self.low
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        inside = ((z >= self.low) & (z <= self.high)).all(dim=1)
+        density = -self.dim * math.log(self.high - self.low)
+        return torch.where(inside, density, -math.inf).to(z.dtype)
+
+
+class Normal(Prior):
+    """Independent normal numbers with mean 0.
+
+    Args:
+        dim: length of a latent.
+        std: standard deviation of each number.
+    """
+
+    def __init__(self, dim: int = 128, std: float = 1.0) -> None:
+        super().__init__(dim)
+        if not std > 0:
+            raise InputError(f"a normal prior needs a positive std, not {std}")
+        self.std = std
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        device = generator.device if generator else None
+        return torch.randn(n, self.dim, generator=generator, device=device) * self.std
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return torch.distributions.Normal(0.0, self.std).log_prob(z).sum(dim=1)
+
+    def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
+        """Along the great circle (White, 2016): a straight line would pass through norms that the prior never has."""
+        t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
+        cosine = torch.nn.functional.cosine_similarity(a, b, dim=1, eps=1e-12).clamp(-1, 1)
+        angle = cosine.acos().view(1, -1, 1)
+        sine = angle.sin()
+        straight = sine < 1e-4
+        sine = torch.where(straight, 1.0, sine)
+        curved = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine
+        return torch.where(straight, a + t * (b - a), curved)

@@ -1,0 +1,42 @@
+"""Where a run's files go, and how numbers and pictures reach whatever loggers it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+
+def run_folder(trainer: Trainer) -> Path:
+    """The folder of the run's checkpoints, records and pictures, the same on every rank."""
+    folder = trainer.default_root_dir
+    if trainer.loggers:
+        logger = trainer.loggers[0]
+        version = logger.version if isinstance(logger.version, str) else f"version_{logger.version}"
+        folder = str(Path(logger.save_dir or trainer.default_root_dir, str(logger.name), version))
+    return Path(trainer.strategy.broadcast(folder))
+
+
+def log_numbers(trainer: Trainer, numbers: Mapping[str, float]) -> None:
+    """Send numbers to every logger, on the x-axis that Lightning uses for losses."""
+    for logger in trainer.loggers:
+        logger.log_metrics(dict(numbers), step=_step(trainer))
+
+
+def log_picture(trainer: Trainer, name: str, file: Path) -> None:
+    """Send a PNG to every logger that takes pictures."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(name, [str(file)], step=_step(trainer))
+        elif isinstance(logger, TensorBoardLogger):
+            import numpy as np
+            from PIL import Image
+
+            pixels = np.asarray(Image.open(file).convert("RGB"))
+            logger.experiment.add_image(name, pixels, _step(trainer), dataformats="HWC")
+
+
+def _step(trainer: Trainer) -> int:
+    return max(trainer.global_step - 1, 0)
