@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -72,13 +72,13 @@ def length(trainer: Any) -> None:
 
 
 def strategy(chosen: Strategy) -> None:
-    """Refuse the stock DistributedDataParallel settings under which a game with several optimisers crashes at its first step."""
-    if isinstance(chosen, DDPStrategy) and not isinstance(chosen, GameStrategy):
-        if not chosen._ddp_kwargs.get("find_unused_parameters", False):
-            raise InputError(
-                "the strategy 'ddp' cannot train several players; "
-                "use trainer.strategy 'gan_ddp' (or 'ddp_find_unused_parameters_true')"
-            )
+    """Refuse stock DistributedDataParallel settings under which a game with several optimisers crashes at its first step."""
+    stock = isinstance(chosen, DDPStrategy) and not isinstance(chosen, GameStrategy)
+    if stock and not cast(DDPStrategy, chosen)._ddp_kwargs.get("find_unused_parameters", False):
+        raise InputError(
+            "the strategy 'ddp' cannot train several players; "
+            "set trainer.strategy to gan_ddp or ddp_find_unused_parameters_true"
+        )
 
 
 @torch.no_grad()
@@ -87,7 +87,7 @@ def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) ->
 
     Modes, buffers and random streams are left as they were.
     """
-    z = torch.zeros(2, game.prior.dim, dtype=game.dtype, device=game.device)
+    z = game.to_model(torch.zeros(2, game.prior.dim))
     modes = {module: module.training for module in game.modules()}
     game.eval()
     try:
@@ -98,7 +98,7 @@ def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) ->
                     f"the generator makes {_by(made.shape[1:])} samples, but the data is {_by(shape)}; "
                     "set the networks' sizes, or data.image_size and data.channels, so that they agree"
                 )
-            _rehearse_on_data(game, torch.zeros(2, *shape, dtype=game.dtype, device=game.device))
+            _rehearse_on_data(game, game.to_model(torch.zeros(2, *shape)))
         _ranges(game, extent)
     finally:
         for module, mode in modes.items():
@@ -170,8 +170,8 @@ def checkpoint(game: Game, stored: dict[str, Any], seed: int) -> None:
             rank_zero_warn(f"{name} was {old[name]} in the checkpoint, this run goes on with {value}")
 
 
-def save_hyperparameters(module: LightningModule, frame: FrameType | None) -> None:
-    """Store the arguments of the constructors above ``frame``: under the command all of them, else those that are plain values."""
+def save_hyperparameters(module: LightningModule, frame: FrameType) -> None:
+    """Store the constructors' arguments, seen from ``frame``: under the command all, else those that are plain values."""
     if _given_hyperparameters.get() is not None:
         module.save_hyperparameters()
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import sys
@@ -30,11 +31,15 @@ from lightning_gans.game import Game
 from lightning_gans.runs import run_folder
 
 
+class ParseError(InputError):
+    """What the parser says of a setting that does not fit, at its full length."""
+
+
 class Parser(LightningArgumentParser):
-    """Says what is wrong in one sentence instead of a page of usage."""
+    """Leaves it to ``main`` to say what is wrong, in one sentence instead of a page of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise InputError(_shorten(message)) from ex
+        raise ParseError(message) from ex
 
 
 class KeepConfig(SaveConfigCallback):
@@ -109,24 +114,30 @@ class GamesCLI(LightningCLI):
 
 def main(args: list[str] | None = None) -> None:
     """Run the command. Exits with 2 and one sentence for what the user can mend, with 1 for what went wrong in training."""
-    args = sys.argv[1:] if args is None else args
     sys.path.insert(0, os.getcwd())  # a class in a file of the user's own
     for module in paper_modules():  # so that `--model GAAN` is found
         importlib.import_module(module)
     _quiet()
     try:
-        torch.set_float32_matmul_precision("highest")
+        sys.argv[1:] = _with_stored_config(sys.argv[1:] if args is None else args)  # other ranks are started with it, too
         GamesCLI(
             None,
             Images,
             parser_class=Parser,
             save_config_callback=KeepConfig,
             seed_everything_default=0,
+            trainer_defaults={"num_sanity_val_steps": 0},
             auto_configure_optimizers=False,
-            args=_with_stored_config(args),
         )
+    except ParseError as error:
+        _fail(_shorten(str(error)), 2)
     except (InputError, MisconfigurationException) as error:
         _fail(str(error), 2)
+    except ValueError as error:  # the parser has tried the reasons of a union's members, one of which may be ours
+        cause = _input_error_behind(error)
+        if cause is None:
+            raise
+        _fail(str(cause), 2)
     except OSError as error:
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
     except NonFiniteError as error:
@@ -171,18 +182,36 @@ def _as_list(callbacks: list[Callback] | Callback | None) -> list[Callback]:
     return list(callbacks) if isinstance(callbacks, list) else [callbacks]
 
 
+def _input_error_behind(error: BaseException | None) -> InputError | None:
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _shorten(message: str) -> str:
-    """The lines of a parser's message that say what is wrong, as one."""
-    noise = re.compile(r"^(-? ?Expected a <class 'NoneType'>|Does not validate against any|Subtypes:|Errors:|Given value)")
-    lines = [line.strip() for line in message.splitlines()]
-    return " ".join(line.removeprefix("- ") for line in lines if line and not noise.match(line))
+    """A parser's message as one sentence: the path of the setting, what is wrong with it, where to look."""
+    noise = re.compile(r"-? ?Expected a <class 'NoneType'>|Does not validate against any|Subtypes:|Errors:|Given value|tip:")
+    lines = [line.strip().removeprefix("- ") for line in message.splitlines()]
+    text = " ".join(line for line in lines if line and not noise.match(line))
+    keys = re.findall(r'Parser key "([^"]+)":? ?', text)
+    text = re.sub(r"""Parser key "[^"]+":? ?|Problem with given class_path '[^']+': ?""", "", text)
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    if unknown := re.search(r"Expected a dot import path string: (\S+)", text):
+        text = f"there is no class {unknown[1]}; name a paper or give module.Class"
+    return f"{'.'.join(dict.fromkeys(keys))}: {text}".removeprefix(": ").rstrip(".") + " (see lightning fit --help)"
 
 
 def _quiet() -> None:
-    """Leave out advice that does not apply: the data is in memory and needs no workers, and nobody asked for other products."""
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*litlogger.*")
-    warnings.filterwarnings("ignore", ".*tensorboardX.*")
+    """Leave out what does not apply: data in memory needs no workers, validation is the callback's, nobody asked for ads."""
+    for pattern in (
+        ".*does not have many workers.*",
+        ".*tensorboardX.*",
+        ".*LeafSpec.*",
+        "Total length of `list` across ranks is zero.*",
+        "You have overridden `on_after_batch_transfer`.*",
+    ):
+        warnings.filterwarnings("ignore", pattern)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.getMessage())
 
 
 def _fail(sentence: str, status: int) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -41,14 +41,17 @@ class Doors(LightningModule):
         """The inverse of ``from_door``."""
         return data if (self._slope, self._offset) == (1, 0) else (data - self._offset) / self._slope
 
+    def to_model(self, x: Tensor) -> Tensor:
+        """``x`` on the model's device and in the precision of its parameters."""
+        return x.to(self.device, cast(torch.dtype, self.dtype))
+
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """The images ``(N, C, H, W)`` in [-1, 1], or the points in data units, of latents ``z`` ``(N, dim)``."""
         return self.to_door(self.generator(z))
 
     def sample(self, n: int, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """``n`` images from the prior; ``generator`` may be on any device."""
-        z = self.prior.sample(n, generator)
-        return self.decode(z.to(device=self.device, dtype=self.dtype), condition)
+        return self.decode(self.to_model(self.prior.sample(n, generator)), condition)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing: the evaluation callback measures when the loop is through."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,5 +78,5 @@ def _generator(pl_module: LightningModule) -> nn.Module:
 
 
 @torch.no_grad()
-def _copy(source: list[torch.Tensor], target: list[torch.Tensor]) -> None:
-    torch._foreach_copy_(target, source)
+def _copy(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor]) -> None:
+    torch._foreach_copy_(list(target), list(source))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -20,6 +20,7 @@ from lightning_gans.errors import NonFiniteError
 from lightning_gans.history import LossHistory
 from lightning_gans.players import Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed
+from lightning_gans.runs import data_of
 from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
 
 Minimize = Callable[..., None]
@@ -80,7 +81,7 @@ class Game(Doors):
         self._history = LossHistory()
         self._draws = 0
         self._random = torch.Generator()
-        checks.save_hyperparameters(self, inspect.currentframe())
+        checks.save_hyperparameters(self, sys._getframe())
 
     # What a paper says
 
@@ -150,7 +151,7 @@ class Game(Doors):
 
     def gather(self, x: Tensor) -> Tensor:
         """``x`` of all ranks, one after the other along the first dimension, differentiable."""
-        return x if world_size() == 1 else self.all_gather(x, sync_grads=True).flatten(0, 1)
+        return x if world_size() == 1 else cast(Tensor, self.all_gather(x, sync_grads=True)).flatten(0, 1)
 
     # What Lightning calls
 
@@ -158,7 +159,7 @@ class Game(Doors):
         if stage == "fit":
             checks.length(self.trainer)
             checks.strategy(self.trainer.strategy)
-        data = self.trainer.datamodule
+        data = data_of(self.trainer)
         checks.rehearse(self, getattr(data, "shape", None), getattr(data, "extent", None))
 
     def configure_optimizers(self) -> Any:
@@ -177,14 +178,14 @@ class Game(Doors):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if not self.trainer.training:
             return batch
-        return Batch.of(batch).map_images(lambda images: self.from_door(images.to(self.dtype)))
+        return Batch.of(batch).map_images(lambda images: self.from_door(self.to_model(images)))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self._draws = 0
         torch.manual_seed(keyed_seed("layers", global_seed(), self.global_step, self.global_rank))  # dropout and the like
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.global_step % self.trainer.log_every_n_steps == 0:
+        if self.global_step % cast(Any, self.trainer).log_every_n_steps == 0:
             self._log_losses()
         if self.global_step % _STEPS_BETWEEN_RANK_CHECKS == 0:
             check_ranks_agree(self.parameters())
@@ -261,8 +262,9 @@ class Game(Doors):
         So max_steps, checkpoints, EMA and logs agree, for any number of players. Schedules advance at the same moment, before
         any callback can save.
         """
-        loop = self.trainer.fit_loop.epoch_loop.manual_optimization
-        profiler, progress = self.trainer.profiler, loop.optim_step_progress
+        trainer: Any = self.trainer
+        loop = trainer.fit_loop.epoch_loop.manual_optimization
+        profiler, progress = trainer.profiler, loop.optim_step_progress
         loop._on_before_step = lambda: profiler.start("optimizer_step")
         loop._on_after_step = lambda: profiler.stop("optimizer_step")
 

@@ -51,9 +51,7 @@ class Players:
                 raise InputError(f"the player {name!r} has no parameter to train; give it a network that has some")
         everyone = _unique(p for parameters in self.parameters.values() for p in parameters)
         self._others = {name: _without(everyone, mine) for name, mine in self.parameters.items()}
-        self.optimizers = {
-            name: optimizers.get(name, optimizer)(parameters) for name, parameters in self.parameters.items()
-        }
+        self.optimizers = {name: optimizers.get(name, optimizer)(parameters) for name, parameters in self.parameters.items()}
         self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
         self.schedulers: dict[str, LRScheduler] = {}
         if scheduler is not None:
@@ -105,7 +103,9 @@ class Players:
                     stored = group.get("initial_lr", group["lr"]) if key == "lr" else group[key]
                     if _plain(stored) == value:
                         continue
-                    rank_zero_warn(f"{key} of the {name}: {_plain(stored)} in the checkpoint, {value} from now on", stacklevel=2)
+                    rank_zero_warn(
+                        f"{key} of the {name}: {_plain(stored)} in the checkpoint, {value} from now on", stacklevel=2
+                    )
                     if key == "lr":
                         group["lr"] = group["lr"] * value / stored
                         if "initial_lr" in group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
@@ -17,6 +18,11 @@ def run_folder(trainer: Trainer) -> Path:
         version = logger.version if isinstance(logger.version, str) else f"version_{logger.version}"
         folder = str(Path(logger.save_dir or trainer.default_root_dir, str(logger.name), version))
     return Path(trainer.strategy.broadcast(folder))
+
+
+def data_of(trainer: Trainer) -> Any:
+    """The data module of a run, ``None`` where it was given loaders."""
+    return getattr(trainer, "datamodule", None)
 
 
 def log_numbers(trainer: Trainer, numbers: Mapping[str, float]) -> None:

@@ -89,13 +89,11 @@ class Images(LightningDataModule):
         self.name = source.name
         for split in ("train", "test"):
             if isinstance(source, Points):
-                points, labels = source.points(split)
-                self._splits[split] = torch.from_numpy(points), torch.from_numpy(labels)
+                samples, labels = source.points(split)
             else:
                 pack = open_pack(source, split)
-                labels = None if pack.labels is None else torch.from_numpy(pack.labels)
-                self._splits[split] = torch.from_numpy(pack.images), labels
-                self.classes = pack.classes
+                samples, labels, self.classes = pack.images, pack.labels, pack.classes
+            self._splits[split] = torch.from_numpy(samples), None if labels is None else torch.from_numpy(labels)
         train = self._splits["train"][0]
         self.shape = tuple(train.shape[1:])
         self.extent = float(train.abs().max()) if isinstance(source, Points) else 1.0

@@ -101,8 +101,8 @@ class Points:
     centres: np.ndarray | None = None
     std: float | None = None
 
-    def points(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """float32 ``(N, 2)`` in data units, and int64 labels ``(N,)``."""
+    def points(self, split: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """float32 ``(N, 2)`` in data units, and int64 labels ``(N,)`` or ``None``."""
         raise NotImplementedError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
@@ -16,15 +16,16 @@ from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.modes import ModeCount, Protocol
 from lightning_gans.evaluation.sampling import evaluating, samples
+from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
-from lightning_gans.runs import log_numbers, run_folder
+from lightning_gans.runs import data_of, log_numbers, run_folder
 
 
 class Evaluation(Callback):
     """Counts modes where the data is a mixture of points whose centres are known.
 
-    Results go to the progress bar's metrics, to every logger as ``eval/...``, and as one JSON line to ``evaluation.jsonl`` in the
-    run's folder. Training is bit-equal with it and without: noise, modes and statistics are its own.
+    Results can be monitored by checkpoints, go to every logger as ``eval/...``, and as one JSON line to ``evaluation.jsonl`` in
+    the run's folder. Training is bit-equal with it and without: noise, modes and statistics are its own.
 
     Args:
         modes: the counting protocol, see ``lightning_gans.evaluation.ModeCount``; none to count nothing.
@@ -53,14 +54,16 @@ class Evaluation(Callback):
 
     def measure(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         """Every number that applies to this model and its data; must be called on all ranks."""
-        data: Any = trainer.datamodule
+        data = data_of(trainer)
         if self.modes is None or getattr(data, "centres", None) is None:
             return {}
         metric = ModeCount(data.centres, data.std, self.modes).to(pl_module.device)
         ema = self._ema(trainer)
         averaged = ema.applied(pl_module) if self.weights == "ema" and ema else nullcontext()
         with evaluating(pl_module), averaged:
-            for some in samples(pl_module, self.num_samples, self.seed, trainer.global_rank, trainer.world_size):
+            for some in samples(
+                cast(Generates, pl_module), self.num_samples, self.seed, trainer.global_rank, trainer.world_size
+            ):
                 metric.update(some)
         return {name: float(value) for name, value in metric.compute().items()}
 
@@ -82,7 +85,7 @@ class Evaluation(Callback):
     def _at_the_end(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         found = self._record(trainer, pl_module, stage)
         if not found:
-            rank_zero_info(f"there is nothing to measure on {getattr(trainer.datamodule, 'name', 'this data')} yet")
+            rank_zero_info(f"there is nothing to measure on {getattr(data_of(trainer), 'name', 'this data')} yet")
         pl_module.log_dict({f"{stage}/{name}": value for name, value in found.items()}, logger=False)
 
     def _record(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> dict[str, float]:
@@ -98,7 +101,7 @@ class Evaluation(Callback):
             "step": trainer.global_step,
             "epoch": trainer.current_epoch,
             "model": type(pl_module).__name__,
-            "dataset": getattr(trainer.datamodule, "name", None),
+            "dataset": getattr(data_of(trainer), "name", None),
             "seed": global_seed(),
             "protocol": self.modes,
             "num_samples": self.num_samples,

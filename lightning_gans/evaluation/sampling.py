@@ -34,7 +34,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def samples(model: Generates, n: int, seed: int, rank: int = 0, world_size: int = 1) -> Iterator[Tensor]:
-    """This rank's share of ``n`` samples, in blocks whose noise is keyed by (seed, block): the same n for any number of ranks."""
+    """This rank's share of ``n`` samples, in blocks with noise keyed by (seed, block): the same n for any number of ranks."""
     for block in range(rank, -(-n // BLOCK), world_size):
         size = min(BLOCK, n - block * BLOCK)
         yield model.sample(size, generator=keyed_generator("evaluation", seed, block))

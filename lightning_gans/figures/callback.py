@@ -15,7 +15,9 @@ from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.protocols import Encodes, Generates
 from lightning_gans.randomness import keyed_generator
-from lightning_gans.runs import log_picture, run_folder
+from lightning_gans.runs import data_of, log_picture, run_folder
+
+_MAP_SIDE = 256
 
 
 class Pictures(Callback):
@@ -57,7 +59,7 @@ class Pictures(Callback):
             self._draw(trainer, pl_module)
         if not trainer.is_global_zero:
             return
-        data: Any = trainer.datamodule
+        data = data_of(trainer)
         if len(self._stages) > 1:
             chosen = _spread(self._stages, 8)
             self._save(trainer, plots.scatter(chosen, data.centres, data.extent), "samples_over_training")
@@ -65,12 +67,14 @@ class Pictures(Callback):
             self._latent_map(trainer, pl_module)
         rank_zero_info(f"pictures are in {self._folder}")
 
-    def on_predict_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Tensor, *args: Any) -> None:
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Tensor, batch: Tensor, *args: Any
+    ) -> None:
         for number, sample in zip(batch.tolist(), outputs, strict=True):
             if sample.dim() == 3:
                 plots.save_grid(sample[None], self._folder / f"{number:06d}.png")
         if outputs.dim() == 2:
-            data: Any = trainer.datamodule
+            data = data_of(trainer)
             figure = plots.scatter([("samples", outputs)], data.centres, data.extent)
             plots.save(figure, self._folder / f"points_{int(batch[0]):06d}.png")
 
@@ -81,7 +85,7 @@ class Pictures(Callback):
         self._drawn_at = trainer.global_step
         if not isinstance(pl_module, Generates):
             return
-        data: Any = trainer.datamodule
+        data = data_of(trainer)
         points = data is not None and len(data.shape) == 1
         with evaluating(pl_module):
             generator = keyed_generator("pictures", self.seed)
@@ -103,14 +107,18 @@ class Pictures(Callback):
                 log_picture(trainer, "reconstructions", file)
 
     def _latent_map(self, trainer: Trainer, pl_module: Any) -> None:
-        data: Any = trainer.datamodule
+        data = data_of(trainer)
         with evaluating(pl_module):
-            z = pl_module.prior.sample(20_000, keyed_generator("latent map", self.seed))
-            made = pl_module.decode(z.to(pl_module.device, pl_module.dtype)).float().cpu()
+            drawn = pl_module.prior.sample(10_000, keyed_generator("latent map", self.seed))
+            bounds = float(drawn.min()), float(drawn.max())
+            line = torch.linspace(*bounds, _MAP_SIDE)
+            z = torch.cartesian_prod(line, line).flip(1).to(pl_module.device, pl_module.dtype)  # rows along the second number
+            made = pl_module.decode(z).float().cpu()
         distance, nearest = torch.cdist(made, data.centres).min(dim=1)
-        regions = torch.where(distance <= 3 * data.std, nearest, -1)
-        title = f"Mode that each latent is mapped to (none within 3 std: {(regions < 0).float().mean():.0%}, in orange)"
-        self._save(trainer, plots.latent_map(z, regions, len(data.centres), title), "latent_map")
+        regions = torch.where(distance <= 3 * data.std, nearest, -1).view(_MAP_SIDE, _MAP_SIDE)
+        lost = (regions < 0).float().mean()
+        title = f"Mode that each latent is mapped to (grey: none within 3 standard deviations, {lost:.0%})"
+        self._save(trainer, plots.latent_map(regions, bounds, len(data.centres), title), "latent_map")
 
     def _save(self, trainer: Trainer, figure: Any, name: str, step: int | None = None) -> None:
         file = self._folder / (name if step is None else f"{name}_{step:07d}")

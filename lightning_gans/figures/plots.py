@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -32,30 +34,40 @@ def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent
     for number, (title, points) in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, number)
         if centres is not None:
-            axes.scatter(*centres.T.cpu(), s=60, facecolors="none", edgecolors=ORANGE, linewidths=0.8, label="true centres")
-        axes.scatter(*points.T.float().cpu(), s=2, color=BLUE, linewidths=0, alpha=0.6, label="samples")
+            x, y = centres.T.cpu().numpy()
+            axes.scatter(x, y, s=60, facecolors="none", edgecolors=ORANGE, linewidths=0.8, label="true centres")
+        x, y = points.T.float().cpu().numpy()
+        axes.scatter(x, y, s=2, color=BLUE, linewidths=0, alpha=0.6, label="samples")
         limit = 1.2 * extent
         axes.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x", ylabel="y")
-    figure.axes[0].legend(loc="upper right", fontsize=6)
+    figure.axes[0].legend(loc="upper right", fontsize=6, markerscale=1.5)
     return figure
 
 
-def latent_map(latents: Tensor, regions: Tensor, count: int, title: str) -> Figure:
-    """The plane of latents ``(N, 2)``, coloured by the region ``(N,)`` in ``range(count)`` that each is mapped to, or -1 for none."""
-    figure = Figure(figsize=(5.4, 5), layout="constrained")
-    axes = figure.add_subplot()
-    # Twenty-five hues are not to be told apart, by anybody: neighbours differ in lightness too, and numbers name the regions.
-    shades = torch.linspace(0.08, 0.95, count)[torch.randperm(count, generator=torch.Generator().manual_seed(3))]
-    import matplotlib
+def latent_map(regions: Tensor, bounds: tuple[float, float], count: int, title: str) -> Figure:
+    """The square of latents between ``bounds``, coloured by what each is mapped to.
 
-    colours = ListedColormap([matplotlib.colormaps["cividis"](float(shade)) for shade in shades])
-    lost = regions < 0
-    axes.scatter(*latents[lost].T.cpu(), s=3, color="white", linewidths=0)
-    axes.scatter(*latents[~lost].T.cpu(), s=3, c=regions[~lost].cpu(), cmap=colours, vmin=-0.5, vmax=count - 0.5, linewidths=0)
-    for region in regions[~lost].unique().tolist():
-        middle = latents[regions == region].median(dim=0).values.cpu()
-        axes.annotate(str(region), tuple(middle.tolist()), color="white", fontsize=8, ha="center", bbox={"fc": "black", "pad": 1, "lw": 0})
-    axes.set(title=title, xlabel="$z_1$", ylabel="$z_2$", aspect="equal", facecolor=ORANGE)
+    Args:
+        regions: ``(S, S)``, rows along the second latent number: a region in ``range(count)``, or -1 for none (grey).
+        bounds: of both latent numbers.
+        count: number of regions.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(5.8, 5.4), layout="constrained")
+    axes = figure.add_subplot()
+    # Nobody tells 25 hues apart: neighbours differ in lightness, and a number names each region.
+    shades = torch.linspace(0.05, 1, count)[torch.randperm(count, generator=torch.Generator().manual_seed(3))]
+    colours = ListedColormap([colormaps["cividis"](float(shade)) for shade in shades])
+    shown = np.ma.masked_less(regions.cpu().numpy(), 0)
+    colours.set_bad(GREY)
+    extent = (*bounds, *bounds)
+    axes.imshow(shown, cmap=colours, vmin=-0.5, vmax=count - 0.5, origin="lower", extent=extent, interpolation="nearest")
+    low, step = bounds[0], (bounds[1] - bounds[0]) / len(regions)
+    for region in regions[regions >= 0].unique().tolist():
+        y, x = ((regions == region).nonzero().double().median(dim=0).values * step + low).tolist()
+        axes.annotate(str(region), (x, y), color="white", fontsize=8, ha="center", bbox={"fc": "black", "pad": 1, "lw": 0})
+    axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    axes.set_title(title, fontsize=10)
     return figure
 
 

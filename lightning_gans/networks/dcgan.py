@@ -45,7 +45,9 @@ class ConvGenerator(Network):
         sides = list(zip(_halvings(height, len(widths)), _halvings(width, len(widths)), strict=True))[::-1]
         first = (widths[0], *sides[0])
         dense = nn.Linear(latent_dim, first[0] * first[1] * first[2])
-        stages: dict[str, nn.Module] = {"dense": nn.Sequential(dense, nn.Unflatten(1, first), *_finish(widths[0], norm, activation))}
+        stages: dict[str, nn.Module] = {
+            "dense": nn.Sequential(dense, nn.Unflatten(1, first), *_finish(widths[0], norm, activation))
+        }
         for number, (inputs, outputs) in enumerate(zip(widths, (*widths[1:], channels), strict=True), 1):
             deconvolution = nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1)
             last = number == len(widths)

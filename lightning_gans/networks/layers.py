@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -15,14 +15,14 @@ Activation = Literal["relu", "lrelu", "elu", "tanh", "sigmoid"]
 Output = Literal["sigmoid", "tanh"]
 Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "normal", "uniform"]
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "lrelu": lambda: nn.LeakyReLU(0.2),
     "elu": nn.ELU,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
-_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), None: None}
+_RANGES: dict[str | None, tuple[float, float] | None] = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), None: None}
 
 
 def activation(name: Activation | None) -> nn.Module:

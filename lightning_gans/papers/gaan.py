@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -15,7 +15,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game, ScheduleCounts
 from lightning_gans.losses import binary_cross_entropy, labelled_fake, labelled_real, mean_squared_error, widen
-from lightning_gans.networks import MLP
+from lightning_gans.networks import MLP, Network
 from lightning_gans.optimizers import Adam
 from lightning_gans.penalties import PenaltyKind, gradient_penalty
 from lightning_gans.priors import Prior, Uniform
@@ -114,7 +114,7 @@ class GAAN(Game):
         self.prior = prior or Uniform(2)
         self.encoder = encoder or MLP(2, self.prior.dim)
         self.generator = generator or MLP(self.prior.dim, 2, output="sigmoid")
-        self.discriminator = discriminator or MLP(2, 1)
+        self.discriminator = cast(Network, discriminator or MLP(2, 1))
         if lambda_p:
             checks.rows_are_independent(self.discriminator)
         if reconstruction == "bce":
@@ -135,13 +135,6 @@ class GAAN(Game):
         autoencoder = [self.encoder] if self.autoencoder_moves == "encoder" else [self.encoder, self.generator]
         return {"autoencoder": autoencoder, "discriminator": [self.discriminator], "generator": [self.generator]}
 
-    def setup(self, stage: str) -> None:
-        super().setup(stage)
-        if self.lambda_w is None:
-            with torch.no_grad():
-                z = torch.zeros(2, self.prior.dim, dtype=self.dtype, device=self.device)
-                self.lambda_w = math.sqrt(self.prior.dim / self.phi(self.generator(z))[0].numel())
-
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         with self.turn("autoencoder") as minimize:  # Eqn. 3
             minimize(self.autoencoder_loss(batch.images, self.noise_like(batch)))
@@ -159,7 +152,7 @@ class GAAN(Game):
         """Eqn. 3."""
         codes = self.encoder(x)
         if self.reconstruction == "bce":
-            logits = self.generator.logits(codes)
+            logits = cast(Network, self.generator).logits(codes)
             reconstructed = logits.sigmoid()
             error = binary_cross_entropy(logits, x)
         else:
@@ -172,9 +165,11 @@ class GAAN(Game):
 
     def distance(self, reference: Tensor, fake: Tensor, codes: Tensor, z: Tensor) -> Tensor:
         """W of Eqn. 5: a scalar, from means over the global batch and all dimensions."""
-        f = self.batch_mean(widen(self.phi(reference)) - widen(self.phi(fake))).mean()
+        real, made = widen(self.phi(reference)), widen(self.phi(fake))
+        lambda_w = math.sqrt(z[0].numel() / real[0].numel()) if self.lambda_w is None else self.lambda_w
+        f = self.batch_mean(real - made).mean()
         g = self.batch_mean(widen(codes) - z).mean()
-        return (f - self.lambda_w * g).square()
+        return (f - lambda_w * g).square()
 
     def discriminator_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """Minus Eqn. 4, with the penalty to be minimised too."""

@@ -11,7 +11,7 @@ from lightning_gans.data.source import Request, Samples, Source, to_pixels
 
 
 class Digits(Source):
-    """1,797 digits of 8x8 grey pixels (UCI optical recognition of handwritten digits, test part); every fifth is for testing."""
+    """1,797 digits of 8x8 grey pixels (UCI optical recognition, test part); every fifth is for testing."""
 
     name = "digits"
     classes = tuple("0123456789")

@@ -61,7 +61,7 @@ class Files(Source):
         names = self._only_images(names)
         chosen = _of_split(names, split)
         self.classes, labels = _classes(chosen)
-        size = self.request.image_size
+        size: int | tuple[int, int] | None = self.request.image_size
         if size is None:
             size = _decode(self.path, chosen[0], read).size[::-1]
         if self.request.skip_unreadable:
@@ -81,7 +81,7 @@ class Files(Source):
             if zipfile.is_zipfile(self.path):
                 archive = zipfile.ZipFile(self.path)
                 return sorted(i.filename for i in archive.infolist() if not i.is_dir()), archive.read
-            tar = tarfile.open(self.path)
+            tar = tarfile.open(self.path)  # noqa: SIM115
             members = {member.name: member for member in tar.getmembers() if member.isfile()}
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
             raise InputError(f"{self.path} is not a readable zip or tar ({error}); make it anew") from error
@@ -108,7 +108,9 @@ class Files(Source):
             with np.load(self.path, allow_pickle=False) as stored:
                 arrays = {key.removeprefix(f"{split}_"): stored[key] for key in stored.files if _is_key(key, split)}
         except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-            raise InputError(f"{self.path} is not a readable .npz of plain arrays ({error}); save it anew with numpy.savez") from error
+            raise InputError(
+                f"{self.path} is not a readable .npz of plain arrays ({error}); save it anew with numpy.savez"
+            ) from error
         images, labels = arrays.get("images"), arrays.get("labels")
         if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4):
             raise InputError(
@@ -151,7 +153,14 @@ def _decode(path: Path, name: str, read: Callable[[str], bytes]) -> Image.Image:
         image = Image.open(io.BytesIO(read(name)))
         image.load()
         return image
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        zipfile.BadZipFile,
+        Image.DecompressionBombError,
+    ) as error:
         raise InputError(
             f"{name} in {path} cannot be read as an image ({error}); replace it, or set data.skip_unreadable to true"
         ) from error

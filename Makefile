@@ -1,0 +1,47 @@
+# Set-up, demonstration and checks. `make help` lists what there is.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEMO   := runs/demo
+
+.PHONY: help setup demo test lint bench data table clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv and install the package with pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "Python 3.11 or 3.12 is needed; name one with make PYTHON=python3.12 setup")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: setup  ## train GAAN on 25 Gaussians for about five minutes, count its modes, draw pictures
+	@rm -rf $(DEMO)
+	@# The networks are small: one thread is faster than two.
+	OMP_NUM_THREADS=1 $(BIN)/lightning fit --config configs/gaan_grid25_demo.yaml --trainer.default_root_dir $(DEMO)
+	@$(BIN)/python -m lightning_gans.tables.gaan_table2 --report $(DEMO)
+	@echo "Pictures: $(DEMO)/gaan_grid25/version_0/pictures (samples_over_training.png, latent_map.png)"
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: setup  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup  ## measure speed against hand-written loops, as ratios within one run
+	$(BIN)/python -m tests.benchmarks
+
+data: setup  ## say which datasets are under data/ and where to get the others
+	$(BIN)/python -m lightning_gans.data
+
+table: setup  ## Table 2 of GAAN, 3 seeds of 60 epochs (about an hour and a half on two cores)
+	$(BIN)/python -m lightning_gans.tables.gaan_table2 --epochs 60 --seeds 0 1 2 --jobs 2
+
+clean:  ## remove the environment, keep runs and data
+	rm -rf $(VENV)

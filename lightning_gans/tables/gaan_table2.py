@@ -1,0 +1,162 @@
+"""Table 2 of GAAN (Tran et al., 2018): modes of the 25-Gaussian grid.
+
+    python -m lightning_gans.tables.gaan_table2 --epochs 60 --seeds 0 1 2 --jobs 2    runs what is missing, then reports
+    python -m lightning_gans.tables.gaan_table2 --report runs/table2                  reports what is there
+
+Every row has GAAN's networks, prior, data scaling and optimiser; mean and standard deviation are over training seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from tqdm import tqdm
+
+from lightning_gans.data import Images
+from lightning_gans.evaluation import ModeCount
+
+_COLUMNS = {"modes": 2, "registered": 2, "tv_true": 2, "tv_differential": 2}
+_SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: how to run it, how to know it again, and what was published (mean, standard deviation over 8 runs)."""
+
+    name: str
+    config: str
+    model: str
+    overrides: dict[str, str]
+    published: dict[str, tuple[float, float]]
+
+    def made(self, config: dict[str, Any]) -> bool:
+        """Whether a run with this resolved config belongs to the row."""
+        model = config["model"]
+        without_distance = model["init_args"].get("lambda_r") == 0
+        return model["class_path"].rpartition(".")[2] == self.model and without_distance == bool(self.overrides)
+
+
+def _published(*numbers: float) -> dict[str, tuple[float, float]]:
+    return dict(zip(_COLUMNS, zip(numbers[::2], numbers[1::2], strict=True), strict=True))
+
+
+ROWS = (
+    Row("GAN", "gan_grid25", "GAN", {}, _published(21.50, 2.00, 1875.63, 42.53, 1.00, 0.00, 0.94, 0.02)),
+    Row("WGAN-GP", "wgan_gp_grid25", "WGANGP", {}, _published(24.04, 1.16, 1766.25, 79.48, 0.54, 0.35, 0.43, 0.31)),
+    Row(
+        "GAAN_1",
+        "gaan_grid25",
+        "GAAN",
+        {"model.lambda_r": "0"},
+        _published(24.52, 1.00, 1652.89, 148.22, 0.47, 0.26, 0.31, 0.19),
+    ),
+    Row("GAAN_2", "gaan_grid25", "GAAN", {}, _published(25.00, 0.00, 1827.38, 25.60, 0.20, 0.03, 0.12, 0.02)),
+)
+
+
+def perfect_sampler(draws: int = 200) -> dict[str, tuple[float, float]]:
+    """What exact draws from the mixture score: mean and standard deviation over ``draws`` of 2,000 samples."""
+    data = Images("grid25")
+    data.setup("fit")
+    assert data.centres is not None and data.std is not None
+    random = torch.Generator().manual_seed(0)
+    found = []
+    for _ in range(draws):
+        centres = data.centres[torch.randint(len(data.centres), (_SAMPLES,), generator=random)]
+        metric = ModeCount(data.centres, data.std)
+        metric.update(centres + data.std * torch.randn(centres.shape, generator=random))
+        found.append({name: float(value) for name, value in metric.compute().items()})
+    return _spread(found)
+
+
+def find_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The last record in training of every run below ``folder``, by the row's name."""
+    runs: dict[str, list[dict[str, Any]]] = {row.name: [] for row in ROWS}
+    for file in sorted(folder.rglob("evaluation.jsonl")):
+        records = [json.loads(line) for line in file.read_text().splitlines()]
+        config = yaml.safe_load((file.parent / "config.yaml").read_text())
+        fitted = [record for record in records if record["stage"] == "fit" and record["dataset"] == "grid25"]
+        for row in ROWS:
+            if fitted and row.made(config):
+                runs[row.name].append(fitted[-1])
+    return runs
+
+
+def report(folder: Path) -> str:
+    """The table as text: ours beside the published row, and the ceiling."""
+    lines = [f"{'':<16}{'seeds':>12}{'steps':>8}" + "".join(f"{name:>20}" for name in _COLUMNS)]
+    for row in ROWS:
+        runs = find_runs(folder)[row.name]
+        if runs:
+            seeds = ",".join(sorted({str(run["seed"]) for run in runs}))
+            steps = "/".join(sorted({str(run["step"]) for run in runs}))
+            lines.append(f"{row.name:<16}{seeds:>12}{steps:>8}" + _cells(_spread(runs)))
+            lines.append(f"{'  published':<16}{'8 runs':>12}{195_500:>8}" + _cells(row.published))
+    lines.append(f"{'perfect sampler':<16}{'':>20}" + _cells(perfect_sampler()))
+    return "\n".join(lines)
+
+
+def run_missing(folder: Path, epochs: int, seeds: Iterable[int], jobs: int) -> None:
+    """Train every row and seed that has no finished run below ``folder``, ``jobs`` at a time, a thread each."""
+    wanted = [(row, seed, folder / f"{row.name.lower()}_seed{seed}") for row in ROWS for seed in seeds]
+    missing = [each for each in wanted if not list(each[2].rglob("checkpoints/last.ckpt"))]
+
+    def train(each: tuple[Row, int, Path]) -> None:
+        row, seed, target = each
+        settings = {
+            "seed_everything": seed,
+            "trainer.max_epochs": epochs,
+            "trainer.default_root_dir": target,
+            "trainer.enable_progress_bar": "false",
+            **row.overrides,
+        }
+        command = [sys.executable, "-m", "lightning_gans", "fit", "--config", f"configs/{row.config}.yaml"]
+        command += [f"--{name}={value}" for name, value in settings.items()]
+        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(missing), unit=" runs") as bar:
+        for _ in pool.map(train, missing):
+            bar.update()
+
+
+def _spread(runs: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    columns = {name: [run[name] for run in runs] for name in _COLUMNS}
+    return {name: (statistics.fmean(x), statistics.stdev(x) if len(x) > 1 else 0.0) for name, x in columns.items()}
+
+
+def _cells(numbers: dict[str, tuple[float, float]]) -> str:
+    return "".join(
+        f"{f'{mean:.{d}f} ± {std:.{d}f}':>20}" for d, (mean, std) in zip(_COLUMNS.values(), numbers.values(), strict=True)
+    )
+
+
+def main() -> None:
+    """Run what is missing, unless ``--report`` names a folder, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="only report the runs below this folder")
+    parser.add_argument("--folder", type=Path, default=Path("runs/table2"), help="where runs are kept")
+    parser.add_argument("--epochs", type=int, default=60, help="of 391 batches (the paper has 500)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    arguments = parser.parse_args()
+    if arguments.report is None:
+        run_missing(arguments.folder, arguments.epochs, arguments.seeds, arguments.jobs)
+    print(report(arguments.report or arguments.folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """A folder with the real datasets in the forms that data/README.md names."""
+    folder = Path(os.environ.get("LIGHTNING_GANS_TEST_DATA", "data"))
+    if not (folder / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip(f"no real MNIST in {folder}/MNIST/raw; set LIGHTNING_GANS_TEST_DATA to a folder that has it")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test starts from the same seed, and leaves none behind."""
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
+    torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip = pytest.mark.skip(reason="needs a CUDA device")
+    for item in items:
+        if "gpu" in item.keywords and not torch.cuda.is_available():
+            item.add_marker(skip)
