@@ -116,15 +116,16 @@ class GameStrategy(DDPStrategy):
         return super().optimizer_step(optimizer, averaged, model, **kwargs)
 
     def on_exception(self, exception: BaseException) -> None:
-        """Take the other ranks down when this one fails alone: they would wait in their next collective for its timeout."""
+        """Take the other ranks down when one fails: they would wait in their next collective until it times out."""
         super().on_exception(exception)
-        if self._start_method != "popen" or isinstance(exception, InputError | NonFiniteError):
-            return  # these two are raised on every rank
-        traceback.print_exception(exception)
-        print(f"rank {self.global_rank} failed, see above; the run stops", file=sys.stderr, flush=True)
-        if isinstance(self.launcher, _SubprocessScriptLauncher):
+        alone = not isinstance(exception, InputError | NonFiniteError | KeyboardInterrupt)  # what befalls all is said once
+        if alone and self._start_method == "popen":
+            print(f"rank {self.global_rank} failed; the run stops", file=sys.stderr, flush=True)
+        if isinstance(self.launcher, _SubprocessScriptLauncher) and self.global_rank == 0:
             self.launcher.kill(signal.SIGKILL)
-        os._exit(1)
+        elif alone and self._start_method == "popen":
+            traceback.print_exception(exception)
+            os._exit(1)  # a teardown would wait for the others; the launcher notices this exit and ends them
 
 
 for _name, _start_method in (("gan_ddp", "popen"), ("gan_ddp_spawn", "spawn")):

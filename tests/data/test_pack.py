@@ -1,0 +1,242 @@
+"""Packs: written once, whole or not at all, and never used when they are not what was written."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_gans.data.pack import open_pack
+from lightning_gans.data.source import Request, Samples, Source
+from lightning_gans.errors import InputError
+
+
+class Made(Source):
+    """Images whose every pixel is their number plus ``first``; ``size`` of None is a source that is gone."""
+
+    name = "made"
+    classes = ("even", "odd")
+
+    def __init__(self, root, size=6, first=0, image=None, side=2, request=None):
+        super().__init__(request or Request("made", root))
+        self.size, self.first, self.side = size, first, side
+        self.image = image or (lambda i: np.full((1, side, side), i + first, np.uint8))
+
+    def fingerprint(self, split):
+        return None if self.size is None else {"size": [self.size], "first": self.first}
+
+    def samples(self, split):
+        if self.size is None:
+            raise InputError("the source is gone")
+        return Samples(self.size, self.image, np.arange(self.size) % 2)
+
+
+def pixels(pack) -> list[int]:
+    return pack.images[:, 0, 0, 0].tolist()
+
+
+def folder_of(root: Path) -> Path:
+    return next(file.parent for file in root.rglob("pack.json"))
+
+
+def left_behind(root: Path) -> list[str]:
+    return [path.name for path in root.rglob("*") if path.name.startswith(".") or path.suffix not in ("", ".npy", ".json")]
+
+
+def test_a_pack_holds_images_labels_and_classes(tmp_path):
+    pack = open_pack(Made(tmp_path), "train")
+    assert pack.images.dtype == np.uint8
+    assert pack.images.shape == (6, 1, 2, 2)
+    assert pixels(pack) == [0, 1, 2, 3, 4, 5]
+    assert pack.labels.dtype == np.int64
+    assert pack.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert pack.classes == ("even", "odd")
+    assert left_behind(tmp_path) == []
+
+
+def test_a_pack_is_made_once_and_read_ever_after(tmp_path):
+    open_pack(Made(tmp_path), "train")
+    before = {file: file.stat().st_mtime_ns for file in folder_of(tmp_path).iterdir()}
+
+    def never(i):
+        raise AssertionError("packed twice")
+
+    assert pixels(open_pack(Made(tmp_path, image=never), "train")) == [0, 1, 2, 3, 4, 5]
+    assert before == {file: file.stat().st_mtime_ns for file in folder_of(tmp_path).iterdir()}
+
+
+def test_more_images_than_are_decoded_at_once_stay_in_order(tmp_path):
+    source = Made(tmp_path, size=1100, image=lambda i: np.array([i // 256, i % 256], np.uint8).reshape(2, 1, 1))
+    images = open_pack(source, "train").images
+    assert (images[:, :, 0, 0] @ np.array([256, 1])).tolist() == list(range(1100))
+
+
+def test_writing_to_an_opened_pack_does_not_reach_the_disk(tmp_path):
+    open_pack(Made(tmp_path), "train").images[:] = 99
+    assert pixels(open_pack(Made(tmp_path), "train")) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_pack_is_made_anew_when_its_source_changes(tmp_path):
+    open_pack(Made(tmp_path), "train")
+    assert pixels(open_pack(Made(tmp_path, first=10), "train")) == [10, 11, 12, 13, 14, 15]
+    assert left_behind(tmp_path) == []
+
+
+def truncate(name):
+    return lambda folder: os.truncate(folder / name, (folder / name).stat().st_size - 1)
+
+
+def flip(name):
+    def damage(folder):
+        raw = bytearray((folder / name).read_bytes())
+        raw[-1] ^= 1
+        (folder / name).write_bytes(raw)
+
+    return damage
+
+
+DAMAGES = [
+    pytest.param(truncate("images.npy"), id="truncated images"),
+    pytest.param(flip("images.npy"), id="altered images"),
+    pytest.param(truncate("labels.npy"), id="truncated labels"),
+    pytest.param(flip("labels.npy"), id="altered labels"),
+    pytest.param(truncate("pack.json"), id="truncated description"),
+    pytest.param(lambda folder: (folder / "pack.json").write_text("{}"), id="empty description"),
+    pytest.param(lambda folder: (folder / "pack.json").write_text("[]"), id="other description"),
+    pytest.param(lambda folder: (folder / "pack.json").write_bytes(b"\xff"), id="binary description"),
+    pytest.param(lambda folder: (folder / "images.npy").unlink(), id="no images"),
+    pytest.param(lambda folder: (folder / "labels.npy").unlink(), id="no labels"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:the pack .* is damaged")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_pack_is_made_anew_from_its_source(tmp_path, damage):
+    open_pack(Made(tmp_path), "train")
+    damage(folder_of(tmp_path))
+    for _ in range(2):
+        pack = open_pack(Made(tmp_path), "train")
+        assert pixels(pack) == [0, 1, 2, 3, 4, 5]
+        assert pack.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert left_behind(tmp_path) == []
+
+
+def test_a_damaged_pack_is_warned_of_by_name(tmp_path):
+    open_pack(Made(tmp_path), "train")
+    flip("images.npy")(folder_of(tmp_path))
+    with pytest.warns(UserWarning, match=r"images\.npy was altered"):
+        open_pack(Made(tmp_path), "train")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_pack_whose_source_is_gone_is_refused(tmp_path, damage):
+    open_pack(Made(tmp_path), "train")
+    damage(folder_of(tmp_path))
+    with pytest.raises(InputError, match="source is gone"):
+        open_pack(Made(tmp_path, size=None), "train")
+
+
+def test_a_sound_pack_outlives_its_source(tmp_path):
+    open_pack(Made(tmp_path), "train")
+    assert pixels(open_pack(Made(tmp_path, size=None), "train")) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("crash", [RuntimeError("boom"), KeyboardInterrupt(), OSError(errno.EIO, "boom")])
+def test_a_crash_while_packing_leaves_nothing_behind(tmp_path, monkeypatch, crash):
+    source = Made(tmp_path)
+    whole = source.image
+
+    def image(i):
+        if i == 4:
+            raise crash
+        return whole(i)
+
+    monkeypatch.setattr(source, "image", image)
+    with pytest.raises(type(crash)):
+        open_pack(source, "train")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert left_behind(tmp_path) == []
+    assert pixels(open_pack(Made(tmp_path), "train")) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
+def test_a_full_disk_is_one_sentence_that_names_the_folder(tmp_path, number):
+    def image(i):
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(InputError, match=f"no space left in {tmp_path / 'packed'} for the pack of made.*data.root"):
+        open_pack(Made(tmp_path, image=image), "train")
+    assert left_behind(tmp_path) == []
+
+
+FULL = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_pack import Made, left_behind, open_pack
+from lightning_gans.errors import InputError
+
+root = Path(sys.argv[2])
+for side, limit in ((64, 8192), (1, 700)):  # too little for 400 images of 64x64; enough for 400 of 1x1, not for their labels
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        open_pack(Made(root, size=400, side=side, image=lambda i: __import__("numpy").zeros((1, side, side), "uint8")), "train")
+    except BaseException as error:
+        print(type(error).__name__, "no space left" in str(error), left_behind(root), list(root.rglob("*.npy")))
+"""
+
+
+def test_running_out_of_space_while_images_or_labels_are_written_is_that_sentence_too(tmp_path):
+    pytest.importorskip("resource")
+    command = [sys.executable, "-c", FULL, str(Path(__file__).parent), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines() == ["InputError True [] []"] * 2, done.stdout + done.stderr
+
+
+@pytest.mark.filterwarnings("error:the pack")
+def test_a_root_that_cannot_be_written_to_is_refused_by_name(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot write to .*file.*data\.root"):
+        open_pack(Made(tmp_path / "file"), "train")
+
+
+def test_images_of_different_sizes_are_refused_with_both_sizes(tmp_path):
+    source = Made(tmp_path, image=lambda i: np.zeros((1, 4, 6 if i == 3 else 5), np.uint8))
+    with pytest.raises(InputError, match=r"image 3 of made train is 6x4, the first is 5x4; set data\.image_size"):
+        open_pack(source, "train")
+    assert left_behind(tmp_path) == []
+
+
+def test_a_source_without_images_is_refused(tmp_path):
+    with pytest.raises(InputError, match="made has no train image"):
+        open_pack(Made(tmp_path, size=0), "train")
+
+
+def test_each_split_size_and_number_of_channels_has_its_own_pack(tmp_path):
+    cuts = [Request("made", tmp_path, size, channels) for size in (None, 8) for channels in (None, 1, 3)]
+    for number, (cut, split) in enumerate((cut, split) for cut in cuts for split in ("train", "test")):
+        open_pack(Made(tmp_path, first=number, request=cut), split)
+    assert len(list(tmp_path.rglob("images.npy"))) == 12
+
+
+def test_datasets_of_the_same_name_in_different_places_have_their_own_packs(tmp_path):
+    for place in ("here", "there"):
+        open_pack(Made(tmp_path, request=Request(str(tmp_path / place / "made"), tmp_path)), "train")
+    assert len(list(tmp_path.rglob("images.npy"))) == 2
+
+
+def test_the_pack_of_a_process_that_was_faster_is_left_in_place(tmp_path):
+    faster = []
+
+    def image(i):
+        if i == 0 and not faster:
+            faster.append(open_pack(Made(tmp_path), "train"))
+            faster.append(os.stat(folder_of(tmp_path) / "images.npy").st_ino)
+        return np.full((1, 2, 2), i, np.uint8)
+
+    assert pixels(open_pack(Made(tmp_path, image=image), "train")) == pixels(faster[0])
+    assert os.stat(folder_of(tmp_path) / "images.npy").st_ino == faster[1]
+    assert left_behind(tmp_path) == []

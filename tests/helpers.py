@@ -1,0 +1,271 @@
+"""Small games, data and trainers that several test files share.
+
+Run as a script it trains over two processes or is killed half-way; the tests of the strategy and of resumption start it so.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import StepLR
+
+from lightning_gans import GAAN, GAN, MLP, WGANGP, Adam, Batch, ConvGenerator, ConvNet, Game, Images, Uniform
+from lightning_gans.networks import Network
+from lightning_gans.strategy import check_ranks_agree
+
+IMAGE = (1, 8, 8)
+
+
+def make_trainer(max_steps: int = 6, **settings: Any) -> Trainer:
+    """A trainer on one processor that writes nothing and says nothing."""
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(max_steps=max_steps, **{"accelerator": "cpu", "devices": 1, **quiet, **settings})
+
+
+def fit(game: Game, max_steps: int = 6, data: Images | None = None, ckpt_path: Path | None = None, **settings: Any) -> Trainer:
+    """Train ``game`` on 25 Gaussians, or on ``data``."""
+    trainer = make_trainer(max_steps, **settings)
+    trainer.fit(game, datamodule=data or Images("grid25", batch_size=32), ckpt_path=ckpt_path)
+    return trainer
+
+
+def saving(folder: Path, every_n_steps: int = 1) -> dict[str, Any]:
+    """A trainer's settings for keeping every checkpoint, as ``step=N.ckpt``."""
+    keep = ModelCheckpoint(folder, "{step}", every_n_train_steps=every_n_steps, save_top_k=-1)
+    return {"enable_checkpointing": True, "callbacks": [keep]}
+
+
+def make_gan(**settings: Any) -> GAN:
+    torch.manual_seed(1)
+    networks = {"generator": MLP(2, 2, (16,), output="sigmoid"), "discriminator": MLP(2, 1, (16,))}
+    return GAN(**{**networks, **settings})
+
+
+def make_wgan_gp(**settings: Any) -> WGANGP:
+    torch.manual_seed(1)
+    return WGANGP(**{"generator": MLP(2, 2, (16,)), "critic": MLP(2, 1, (16,)), "critic_steps": 2, **settings})
+
+
+def make_gaan(**settings: Any) -> GAAN:
+    torch.manual_seed(1)
+    networks = {
+        "encoder": MLP(2, 2, (16,)),
+        "generator": MLP(2, 2, (16,), output="sigmoid"),
+        "discriminator": MLP(2, 1, (16,)),
+    }
+    return GAAN(**{**networks, "discriminator_steps": 2, **settings})
+
+
+def make_image_gaan(**settings: Any) -> GAAN:
+    """GAAN as it is for images: W and R on features."""
+    torch.manual_seed(1)
+    return GAAN(
+        **{
+            "encoder": ConvNet(IMAGE, 4, (8, 16), norm=None),
+            "generator": ConvGenerator(4, IMAGE, (16, 8), output="sigmoid", norm=None),
+            "discriminator": ConvNet(IMAGE, 1, (8, 16), norm=None),
+            "prior": Uniform(4),
+            "lambda_w": None,
+            "reconstruction": "features",
+            "match": "data",
+            "discriminator_steps": 1,
+            "data_scale": 1.0,
+            **settings,
+        }
+    )
+
+
+PAPERS: dict[str, Callable[..., Game]] = {"gan": make_gan, "wgan_gp": make_wgan_gp, "gaan": make_gaan}
+
+
+def noisy(inputs: int, outputs: int, output: str | None = None) -> Network:
+    """A network with everything that depends on more than weights: batch norm and dropout."""
+    hidden = nn.Sequential(nn.Linear(inputs, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3))
+    return Network({"hidden": hidden, "output": nn.Linear(16, outputs)}, output)  # type: ignore[arg-type]
+
+
+def make_noisy_gaan(**settings: Any) -> GAAN:
+    torch.manual_seed(1)
+    networks = {"encoder": noisy(2, 2), "generator": noisy(2, 2, "sigmoid"), "discriminator": noisy(2, 1)}
+    return make_gaan(**networks, **settings)
+
+
+class Duel(Game):
+    """Two small linear players; each test says what a training step does."""
+
+    def __init__(self, play: Callable[[Duel, Batch], None] | None = None, **settings: Any) -> None:
+        super().__init__(**{"optimizer": partial(torch.optim.SGD, lr=0.1), "data_scale": 4.0, **settings})
+        torch.manual_seed(2)
+        self.prior = Uniform(2)
+        self.generator = nn.Linear(2, 2)
+        self.discriminator = nn.Linear(2, 1)
+        self.play = play or Duel.alternate
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        self.play(self, batch)
+
+    def discriminator_loss(self, batch: Batch) -> Tensor:
+        return (self.discriminator(self.generator(batch.images)).tanh() - self.discriminator(batch.images).tanh()).mean()
+
+    def generator_loss(self, batch: Batch) -> Tensor:
+        return self.discriminator(self.generator(batch.images)).square().mean()
+
+    def alternate(self, batch: Batch) -> None:
+        for player in ("discriminator", "generator"):
+            with self.turn(player) as minimize:
+                minimize(getattr(self, f"{player}_loss")(batch))
+
+    def move_together(self, batch: Batch) -> None:
+        with self.simultaneously() as move:
+            move("discriminator", self.discriminator_loss(batch))
+            move("generator", self.generator_loss(batch))
+
+
+def state(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of every parameter and buffer."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two nests of tensors and plain values are equal to the last bit."""
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def furthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """The largest difference between two states."""
+    assert a.keys() == b.keys()
+    return max(float((a[name] - b[name]).abs().max()) for name in a)
+
+
+def start(mode: str, folder: Path) -> subprocess.Popen[str]:
+    """Start this file in a process of its own."""
+    lightning = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    threads = str(torch.get_num_threads())
+    environment = {key: value for key, value in os.environ.items() if key not in lightning} | {"OMP_NUM_THREADS": threads}
+    command = [sys.executable, "-W", "ignore", __file__, mode, str(folder)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+# What trains over two ranks
+
+
+def make_images(folder: Path) -> Path:
+    """An .npz of random images, and its pack beside it."""
+    file = folder / "made.npz"
+    np.savez(file, images=np.random.default_rng(0).integers(0, 256, (48, 8, 8), dtype=np.uint8))
+    made_images(folder).prepare_data()
+    return file
+
+
+def made_images(folder: Path) -> Images:
+    return Images(str(folder / "made.npz"), root=str(folder), batch_size=16)
+
+
+GAMES: dict[str, Callable[[], Game]] = {
+    "gan simultaneous": make_gan,
+    "gan alternating": partial(make_gan, simultaneous=False, discriminator_steps=2),
+    "gan clipped": partial(make_gan, gradient_clip_val=0.01),
+    "wgan_gp": partial(make_wgan_gp, gradient_clip_val=0.1),
+    "gaan": make_gaan,
+    "gaan, data matched": partial(make_gaan, match="data", lambda_r=1.0, generator_loss="ns", reconstruction="mse"),
+    "gaan on images": make_image_gaan,
+}
+STRATEGIES = ("gan_ddp", "ddp_find_unused_parameters_true")
+
+
+def train_game(name: str, folder: Path, **settings: Any) -> Game:
+    """One of ``GAMES`` in float64, 6 steps; images in 3 batches an epoch."""
+    game = GAMES[name]()
+    fit(game, 6, made_images(folder) if "images" in name else None, precision="64-true", **settings)
+    return game
+
+
+def drifting(self: Duel, batch: Batch) -> None:
+    self.alternate(batch)
+    with torch.no_grad():
+        self.generator.bias.add_(1e-3 * self.global_rank)
+
+
+def failing(rank: int, self: Duel, batch: Batch) -> None:
+    if self.global_step == 2 and self.global_rank == rank:
+        raise RuntimeError("a fault of this rank alone")
+    self.alternate(batch)
+
+
+def caught(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """The error that a call ends with."""
+    try:
+        function(*args, **kwargs)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "none"
+
+
+def two_ranks(folder: Path) -> None:
+    """Train every game under every strategy, meet the errors, and leave what came of it in ``folder``, rank by rank."""
+    found: dict[str, Any] = {}
+    for strategy in STRATEGIES:
+        for name in GAMES:
+            found[f"{name} under {strategy}"] = state(train_game(name, folder, devices=2, strategy=strategy))
+    both = {"devices": 2, "strategy": STRATEGIES[0], "precision": "64-true"}
+    fit(make_gaan(), 4, **both, **saving(folder / "checkpoints", every_n_steps=4))
+    fit(resumed := make_gaan(), 6, ckpt_path=folder / "checkpoints" / "step=4.ckpt", **both)
+    found["gaan resumed"] = state(resumed)
+    rank = int(os.environ["LOCAL_RANK"])
+    found["a tensor that differs"] = caught(check_ranks_agree, [torch.ones(3), torch.tensor([1.0, 2.0 + rank])])
+    found["tensors that agree"] = caught(check_ranks_agree, [torch.ones(3), torch.arange(4)])
+    found["a game that drifts"] = caught(fit, Duel(drifting), devices=2, strategy=STRATEGIES[1])
+    found["stock ddp"] = caught(fit, make_gan(), devices=2, strategy="ddp")
+    torch.save(found, folder / f"rank{rank}.pt")
+
+
+class KillAt(Callback):
+    """Kill this process without any warning, in the middle of a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_game() -> Game:
+    return make_gaan(optimizer=partial(Adam, lr=1e-2), scheduler=partial(StepLR, step_size=7, gamma=0.9))
+
+
+def killed(folder: Path) -> None:
+    settings = saving(folder, every_n_steps=3)
+    settings["callbacks"].append(KillAt(8))
+    fit(killed_game(), 100, **settings)
+
+
+if __name__ == "__main__":
+    modes = {
+        "two_ranks": two_ranks,
+        "killed": killed,
+        "first rank fails": lambda folder: fit(Duel(partial(failing, 0)), devices=2, strategy="gan_ddp"),
+        "second rank fails": lambda folder: fit(Duel(partial(failing, 1)), devices=2, strategy="gan_ddp"),
+    }
+    modes[sys.argv[1]](Path(sys.argv[2]))

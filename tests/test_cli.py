@@ -1,0 +1,369 @@
+"""The ``lightning`` command from end to end: what it leaves behind, and which setting wins."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from lightning_gans.cli import main
+
+SMALL = [
+    "--trainer.accelerator=cpu",
+    "--trainer.devices=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+    "--evaluation.num_samples=200",
+    "--pictures.num_images=4",
+    "--pictures.num_points=100",
+]
+FIT = ["fit", *SMALL, "--trainer.max_steps=2", "--trainer.log_every_n_steps=1"]
+DIGITS = Path(__file__).parents[1] / "configs" / "gaan_digits.yaml"
+MY_PAPER = '''
+"""A game of one's own."""
+
+from torch.optim import SGD
+
+from lightning_gans import MLP, Game, Uniform
+from lightning_gans.losses import mean_squared_error
+
+
+class MyGame(Game):
+    """Moves the samples to the data."""
+
+    def __init__(self, width: int = 8):
+        super().__init__(optimizer=lambda p: SGD(p, lr=0.1))
+        self.prior, self.generator = Uniform(2), MLP(2, 2, hidden=(width,))
+
+    def players(self):
+        return {"generator": [self.generator]}
+
+    def training_step(self, batch, batch_idx):
+        with self.turn("generator") as minimize:
+            minimize(mean_squared_error(self.generator(self.noise_like(batch)), batch.images))
+'''
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@contextmanager
+def in_folder(folder: Path) -> Iterator[None]:
+    """The command is run there, and leaves the process as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["lightning"])
+        patch.setattr(sys, "path", [*sys.path])
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder that the command runs in."""
+    with in_folder(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a GAAN on points with lambda_r 0.3, after two steps."""
+    folder = tmp_path_factory.mktemp("trained")
+    with in_folder(folder):
+        main([*FIT, "--model=GAAN", "--model.lambda_r=0.3", "--data.batch_size=64"])
+    return the_run(folder)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a GAAN on digits, after two steps."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with in_folder(folder):
+        main([*FIT, f"--config={DIGITS}"])
+    return the_run(folder)
+
+
+@pytest.fixture
+def printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], dict[str, Any]]:
+    """What ``--print_config`` says; it writes nothing."""
+
+    def print_config(arguments: list[str]) -> dict[str, Any]:
+        before = list(folder.rglob("*"))
+        with pytest.raises(SystemExit) as stopped:
+            main([*arguments, "--print_config"])
+        assert stopped.value.code == 0
+        assert list(folder.rglob("*")) == before
+        return yaml.safe_load(capsys.readouterr().out)
+
+    return print_config
+
+
+def the_run(folder: Path, version: int = 0) -> Path:
+    """The run's folder, there being one model and one dataset."""
+    (found,) = folder.glob(f"runs/*/version_{version}")
+    return found
+
+
+def last(run: Path) -> Path:
+    """The run's last checkpoint."""
+    return run / "checkpoints" / "last.ckpt"
+
+
+def records(run: Path) -> list[dict[str, Any]]:
+    """What was measured."""
+    return [json.loads(line) for line in (run / "evaluation.jsonl").read_text().splitlines()]
+
+
+def logged(run: Path, column: str) -> dict[int, float]:
+    """A column of metrics.csv by step."""
+    with open(run / "metrics.csv", newline="") as file:
+        return {int(row["step"]): float(row[column]) for row in csv.DictReader(file) if row.get(column)}
+
+
+def assert_shows_something(picture: Path) -> None:
+    assert np.asarray(Image.open(picture).convert("L")).std() > 0, picture.name
+
+
+# fit
+
+
+def test_fit_leaves_config_checkpoints_losses_measures_and_pictures(trained: Path) -> None:
+    assert yaml.safe_load((trained / "config.yaml").read_text())["model"]["init_args"]["lambda_r"] == 0.3
+    assert torch.load(last(trained), weights_only=True)["global_step"] == 2
+    for player in ("autoencoder", "discriminator", "generator"):
+        assert list(logged(trained, f"loss/{player}")) == [0, 1]
+    (record,) = records(trained)
+    assert (record["stage"], record["step"], record["model"], record["dataset"]) == ("fit", 2, "GAAN", "grid25")
+    pictures = sorted(trained.glob("pictures/*.png"))
+    assert [picture.name for picture in pictures] == ["latent_map.png", "samples_0000002.png"]
+    for picture in pictures:
+        assert_shows_something(picture)
+
+
+def test_fit_on_images_leaves_samples_and_reconstructions(drawn: Path) -> None:
+    pictures = sorted(drawn.glob("pictures/*.png"))
+    assert [picture.name for picture in pictures] == ["reconstructions_0000002.png", "samples_0000002.png"]
+    for picture in pictures:
+        assert_shows_something(picture)
+
+
+def test_runs_get_folders_of_their_own(folder: Path) -> None:
+    for version in (0, 1):
+        main([*FIT, "--model=GAN"])
+        assert last(the_run(folder, version)).is_file()
+
+
+def test_the_saved_config_runs_again_to_the_same_parameters(trained: Path, folder: Path) -> None:
+    main(["fit", f"--config={trained / 'config.yaml'}"])
+    again = the_run(folder)
+    assert (again / "config.yaml").read_text() == (trained / "config.yaml").read_text()
+    assert_same_parameters(last(again), last(trained))
+
+
+def test_a_resumed_run_goes_on_as_if_nothing_had_happened(trained: Path, folder: Path) -> None:
+    more = ["fit", f"--config={trained / 'config.yaml'}", "--trainer.max_steps=4"]
+    main([*more, f"--ckpt_path={last(trained)}"])
+    main(more)
+    resumed, straight = the_run(folder, 0), the_run(folder, 1)
+    assert_same_parameters(last(resumed), last(straight))
+    assert list(logged(resumed, "loss/generator")) == [2, 3]
+    assert logged(resumed, "loss/generator").items() <= logged(straight, "loss/generator").items()
+
+
+def assert_same_parameters(one: Path, other: Path) -> None:
+    states = [torch.load(file, weights_only=True)["state_dict"] for file in (one, other)]
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("steps", ["0.05", None])
+def test_the_trainers_clipping_reaches_the_game(steps: str | None, folder: Path) -> None:
+    norms: list[float] = []
+
+    def measure(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        gradients = [p.grad.flatten() for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.cat(gradients).norm()))
+
+    hook = register_optimizer_step_post_hook(measure)
+    try:
+        main([*FIT, "--model=GAAN", *([] if steps is None else [f"--trainer.gradient_clip_val={steps}"])])
+    finally:
+        hook.remove()
+    assert len(norms) == 2 * 7
+    assert max(norms) == pytest.approx(0.05, rel=1e-3) if steps else max(norms) > 0.06
+
+
+def test_a_loss_that_is_not_finite_ends_with_status_1_and_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*FIT, "--model=GAN", "--model.optimizer=lightning_gans.Adam", "--model.optimizer.lr=1e38"])
+    assert stopped.value.code == 1
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lightning: error: ")]
+    assert re.search(r"loss of the \w+ is not finite at step \d", sentence)
+    assert not list(folder.rglob("*.ckpt"))
+
+
+# Which model
+
+
+@pytest.mark.parametrize("name", ["GAN", "lightning_gans.GAN", "lightning_gans.papers.gan.GAN"])
+def test_a_model_goes_by_each_of_its_names(name: str, printed: Callable[[list[str]], dict[str, Any]]) -> None:
+    model = printed([*FIT, f"--model={name}"])["model"]
+    assert model["class_path"] in ("lightning_gans.GAN", "lightning_gans.papers.gan.GAN")
+    assert model["init_args"]["discriminator_scale"] == 0.5
+
+
+def test_a_game_in_a_file_of_the_users_own_is_trained_measured_and_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "my_paper.py").write_text(MY_PAPER)
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    main([*FIT, "--model=my_paper.MyGame", "--model.width=16", "--trainer.callbacks=lightning_gans.EMA"])
+    run = the_run(folder)
+    assert yaml.safe_load((run / "config.yaml").read_text())["model"]["init_args"]["width"] == 16
+    assert records(run)[0]["model"] == "MyGame"
+    assert_shows_something(run / "pictures" / "samples_0000002.png")
+    main(["test", *SMALL, f"--ckpt_path={last(run)}"])
+    assert records(the_run(folder, 1))[0]["registered"] == records(run)[0]["registered"]
+
+
+def test_model_help_lists_the_arguments_of_a_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--model.help", "GAAN"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    for argument in ("lambda_r", "reconstruction_weight", "gradient_clip_val"):
+        assert f"--model.init_args.{argument}" in out or f"--model.{argument}" in out
+    assert "weight of W in Eqn. 3" in " ".join(out.split())
+
+
+# Which setting
+
+
+def test_later_configs_win_and_the_command_line_beats_them(
+    folder: Path, printed: Callable[[list[str]], dict[str, Any]]
+) -> None:
+    (folder / "first.yaml").write_text(
+        "model: {class_path: GAN, init_args: {loss: lsgan}}\ndata: {batch_size: 7, num_predict: 7}"
+    )
+    (folder / "second.yaml").write_text("data: {batch_size: 8}\ntrainer: {max_steps: 8}")
+    both = ["fit", "--config=first.yaml", "--config=second.yaml"]
+    settings = printed(both)
+    assert settings["model"]["init_args"]["loss"] == "lsgan"
+    assert (settings["data"]["batch_size"], settings["data"]["num_predict"]) == (8, 7)
+    settings = printed([*both, "--data.batch_size=9", "--model.loss=hinge"])
+    assert (settings["data"]["batch_size"], settings["trainer"]["max_steps"]) == (9, 8)
+    assert settings["model"]["init_args"]["loss"] == "hinge"
+
+
+def test_single_players_get_optimizers_of_their_own(folder: Path) -> None:
+    optimizer = "{class_path: torch.optim.SGD, init_args: {lr: 0.5}}"
+    main([*FIT, "--model=GAN", f"--model.optimizers={{generator: {optimizer}}}", "--model.scheduler=null"])
+    discriminator, generator = torch.load(last(the_run(folder)), weights_only=True)["optimizer_states"]
+    assert generator["param_groups"][0]["lr"] == 0.5
+    assert "betas" not in generator["param_groups"][0]
+    assert discriminator["param_groups"][0]["betas"] == (0.8, 0.999)
+
+
+# validate, test and predict
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_a_checkpoint_alone_restores_its_config_and_measures_the_same(stage: str, trained: Path, folder: Path) -> None:
+    main([stage, *SMALL, f"--ckpt_path={last(trained)}"])
+    run = the_run(folder)
+    settings = yaml.safe_load((run / f"config_{stage}.yaml").read_text())
+    assert settings["model"]["init_args"]["lambda_r"] == 0.3
+    assert settings["data"]["batch_size"] == 64
+    (record,), (fitted,) = records(run), records(trained)
+    assert record["stage"] == stage
+    told = ("step", "modes", "registered", "tv_true", "noise_seed", "num_samples")
+    assert {key: record[key] for key in told} == {key: fitted[key] for key in told}
+
+
+def test_the_command_line_beats_the_checkpoint_and_says_so(trained: Path, folder: Path) -> None:
+    with pytest.warns(UserWarning, match=r"lambda_r was 0\.3 in the checkpoint, this run goes on with 0\.5"):
+        main(["test", *SMALL, f"--ckpt_path={last(trained)}", "--model.lambda_r=0.5"])
+    settings = yaml.safe_load((the_run(folder) / "config_test.yaml").read_text())
+    assert settings["model"]["init_args"]["lambda_r"] == 0.5
+
+
+def test_predict_writes_images(drawn: Path, folder: Path) -> None:
+    main(["predict", *SMALL, f"--ckpt_path={last(drawn)}", "--data.num_predict=3"])
+    images = sorted((the_run(folder) / "samples").glob("*.png"))
+    assert [image.name for image in images] == ["000000.png", "000001.png", "000002.png"]
+    for image in images:
+        assert_shows_something(image)
+    assert len({image.read_bytes() for image in images}) == 3
+
+
+def test_predict_draws_points(trained: Path, folder: Path) -> None:
+    main(["predict", *SMALL, f"--ckpt_path={last(trained)}"])
+    (picture,) = (the_run(folder) / "samples").iterdir()
+    assert_shows_something(picture)
+
+
+# Loggers
+
+
+def test_wandb_is_given_the_config_the_losses_and_the_pictures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    logger = [
+        "--trainer.logger=lightning.pytorch.loggers.WandbLogger",
+        "--trainer.logger.save_dir=.",
+        "--trainer.logger.offline=true",
+    ]
+    try:
+        main([*FIT, f"--config={DIGITS}", *logger])
+        config = wandb.run.config["config"]
+        assert config["model"]["class_path"] == "lightning_gans.GAAN"
+        assert config["data"]["dataset"] == "digits"
+        assert "loss/generator" in wandb.run.summary.keys()
+    finally:
+        wandb.finish()
+    (offline,) = folder.glob("wandb/offline-run-*")
+    assert {file.name.partition("_")[0] for file in offline.rglob("*.png")} == {"samples", "reconstructions"}
+
+
+# Before anything heavy is imported
+
+
+@pytest.mark.parametrize("arguments", [["--version"], [], ["--help"]], ids=["version", "nothing", "help"])
+def test_it_answers_without_importing_torch(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "lightning_gans", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "lightning_gans" in imported
+    assert imported.isdisjoint({"torch", "lightning", "numpy", "yaml"})
+    assert done.stdout.startswith("lightning-gans ")
+    assert ("usage: lightning" in done.stdout) == (arguments != ["--version"])
+
+
+# Several devices
+
+
+def test_two_processes_train_one_model_through_the_console_script(folder: Path) -> None:
+    script = Path(sys.executable).with_name("lightning")
+    arguments = [*FIT, "--model=GAAN", "--trainer.devices=2", "--trainer.max_steps=4", "--seed_everything=3"]
+    done = subprocess.run([script, *arguments], cwd=folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "Starting with 2 processes" in done.stderr
+    run = the_run(folder)
+    assert list(folder.glob("runs/*/*")) == [run], "one folder for both"
+    assert len(records(run)) == 1
+    assert torch.load(last(run), weights_only=True)["global_step"] == 4
+    with in_folder(folder):
+        main([*arguments, "--trainer.devices=1"])
+    for step, loss in logged(the_run(folder, 1), "loss/autoencoder").items():
+        assert logged(run, "loss/autoencoder")[step] == pytest.approx(loss, rel=1e-3)

@@ -1,0 +1,123 @@
+"""Every experiment in configs/: it parses, says what it is, and trains."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from lightning_gans import paper_modules
+from lightning_gans.cli import main
+from lightning_gans.game import Game
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+NEEDS_NO_FILES = re.compile(r"(grid|ring)\d+|swissroll|digits")
+STEPS = 2
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda file: file.stem)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lightning"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def printed(config: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The config with every default filled in."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--config", str(config), "--print_config"])
+    assert stopped.value.code == 0
+    return yaml.safe_load(capsys.readouterr().out)
+
+
+def values(settings: dict[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value of nested settings with its path."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from values(value, *path, key)
+        else:
+            yield (*path, key), value
+
+
+def image_shape(settings: dict[str, Any]) -> list[int]:
+    """(C, H, W) as the networks have it."""
+    shapes = (v for path, v in values(settings["model"]) if path[-1] in ("image_shape", "outputs") and isinstance(v, list))
+    return next(shapes)
+
+
+def made_images(file: Path, shape: list[int]) -> Path:
+    """32 images of noise in an .npz."""
+    channels, height, width = shape
+    pixels = np.random.default_rng(0).integers(0, 256, (32, height, width, channels), dtype=np.uint8)
+    np.savez(file, images=pixels.squeeze(-1) if channels == 1 else pixels)
+    return file
+
+
+def test_there_are_configs() -> None:
+    assert CONFIGS
+
+
+def test_every_paper_has_a_config() -> None:
+    games = {
+        name
+        for module in paper_modules()
+        for name, item in vars(importlib.import_module(module)).items()
+        if isinstance(item, type) and issubclass(item, Game) and item.__module__ == module
+    }
+    named = {yaml.safe_load(file.read_text())["model"]["class_path"].rpartition(".")[2] for file in CONFIGS}
+    assert games - named == set()
+
+
+@each_config
+def test_it_is_short_and_says_what_it_is(config: Path) -> None:
+    lines = config.read_text().splitlines()
+    assert 10 <= len(lines) <= 45
+    assert lines[0].startswith("# ")
+
+
+@each_config
+def test_it_parses_and_every_setting_in_it_arrives(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resolved = dict(values(printed(config, capsys)))
+    for path, value in values(yaml.safe_load(config.read_text())):
+        assert resolved[path] == value, ".".join(path)
+
+
+@each_config
+def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path) -> None:
+    settings = yaml.safe_load(config.read_text())
+    dataset = settings["data"]["dataset"]
+    if not NEEDS_NO_FILES.fullmatch(dataset):
+        dataset = str(made_images(tmp_path / "made.npz", image_shape(settings)))
+    small = {
+        "data.dataset": dataset,
+        "data.batch_size": 8,
+        "trainer.accelerator": "cpu",
+        "trainer.devices": 1,
+        "trainer.max_steps": STEPS,
+        "trainer.max_epochs": 1,
+        "trainer.enable_progress_bar": "false",
+        "trainer.enable_model_summary": "false",
+        "evaluation.num_samples": 100,
+        "pictures.num_images": 4,
+        "pictures.num_points": 100,
+    }
+    main(["fit", "--config", str(config), *(f"--{key}={value}" for key, value in small.items())])
+
+    (run,) = tmp_path.glob("runs/*/version_0")
+    stored = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert stored["global_step"] == STEPS
+    assert all(value.isfinite().all() for value in stored["state_dict"].values())
+    for optimizer in stored["optimizer_states"]:  # every player has moved
+        assert optimizer["state"]
+    assert list(run.glob(f"pictures/samples_{STEPS:07d}.png"))

@@ -1,0 +1,82 @@
+"""Data-parallel training: two processes with half the batch each do what one does with all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_gans import GAN
+from tests.helpers import GAMES, STRATEGIES, fit, furthest, make_images, same, start, state, train_game
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ranks")
+    make_images(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ranks(folder: Path) -> list[dict[str, Any]]:
+    """What each of two processes found, see ``two_ranks``."""
+    process = start("two_ranks", folder)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", GAMES)
+def test_two_ranks_equal_one_process(ranks: list[dict[str, Any]], folder: Path, name: str, strategy: str) -> None:
+    first, second = (rank[f"{name} under {strategy}"] for rank in ranks)
+    assert furthest(first, second) == 0
+    alone = state(train_game(name, folder))
+    assert furthest(first, alone) < 1e-12
+    assert furthest(alone, state(GAMES[name]().double())) > 1e-4, "nothing was trained"
+
+
+@pytest.mark.slow
+def test_two_ranks_resume_where_they_stopped(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert same(rank["gaan resumed"], rank["gaan under gan_ddp"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["a tensor that differs", "a game that drifts"])
+def test_every_rank_hears_of_a_drift(ranks: list[dict[str, Any]], case: str) -> None:
+    for rank in ranks:
+        assert rank[case].startswith("RuntimeError: the ranks have drifted apart")
+
+
+@pytest.mark.slow
+def test_ranks_that_agree_go_on(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["tensors that agree"] for rank in ranks] == ["none", "none"]
+
+
+@pytest.mark.slow
+def test_stock_ddp_is_refused_with_the_name_of_what_works(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["stock ddp"].startswith("InputError")
+        assert "gan_ddp" in rank["stock ddp"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str) -> None:
+    process = start(f"{which} rank fails", tmp_path)
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode != 0
+    assert f"rank {['first', 'second'].index(which)} failed" in output
+    assert "a fault of this rank alone" in output
+
+
+@pytest.mark.slow
+def test_a_game_with_its_defaults_can_be_spawned() -> None:
+    game = GAN()
+    before = state(game)
+    fit(game, 2, devices=2, strategy="gan_ddp_spawn")
+    assert furthest(state(game), before) > 0
