@@ -101,7 +101,7 @@ class Images(LightningDataModule):
             self.centres, self.std = torch.from_numpy(source.centres), source.std
 
     def real(self, split: Split, rows: Tensor | None = None) -> Tensor:
-        """The samples of a split, or some rows of it, as models see them at their doors, on the CPU."""
+        """The samples of a split, or some rows of it, as models see them at their doors, on the device where it is kept."""
         stored = self._splits[split][0]
         return _to_door(stored if rows is None else stored[rows])
 

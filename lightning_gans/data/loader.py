@@ -81,5 +81,5 @@ class RowLoader:
         return {"epoch": self.epoch, "given": self._given}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.epoch = state["epoch"]
+        self.epoch, self._given = state["epoch"], state["given"]
         self._start = state["given"] if state["given"] < len(self) else 0

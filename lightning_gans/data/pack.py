@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,26 +48,27 @@ def open_pack(source: Source, split: str) -> Pack:
     """
     folder = _folder(source, split)
     fingerprint = source.fingerprint(split)
+    stale = folder.stat().st_ino if folder.is_dir() else None
     try:
         pack, info = _read(folder)
         if fingerprint is None or info["source"] == _plain(fingerprint):
             return pack
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         rank_zero_info(f"packing {source.name} ({split}) into {folder}")
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         if fingerprint is None:
             raise InputError(f"the pack {folder} is damaged ({error}) and its source is gone; restore the source") from error
         rank_zero_warn(f"the pack {folder} is damaged ({error}) and is made anew")
-    _write(folder, source, split, fingerprint)
+    _write(folder, source, split, fingerprint, stale)
     return _read(folder)[0]
 
 
 def _folder(source: Source, split: str) -> Path:
     """One folder for each way of cutting the same images."""
     request = source.request
-    cut = [str(request.image_size or ""), {1: "grey", 3: "colour"}.get(request.channels or 0, ""), split]
-    where = hashlib.sha256(str(Path(request.dataset).resolve()).encode()).hexdigest()[:8]
-    own = [] if request.dataset == source.name else [where]
+    cut = [str(request.image_size or ""), {1: "grey", 3: "colour"}.get(request.channels or 0, "")]
+    cut += ["readable" if request.skip_unreadable else "", split]
+    own = [] if source.path is None else [hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:8]]
     return request.root / "packed" / "-".join([source.name, *own, *filter(None, cut)])
 
 
@@ -81,7 +83,8 @@ def _read(folder: Path) -> tuple[Pack, dict[str, Any]]:
     return Pack(arrays["images.npy"], arrays.get("labels.npy"), tuple(info["classes"])), info
 
 
-def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any] | None) -> None:
+def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any] | None, stale: int | None) -> None:
+    """Make the pack beside its place, and put it there; ``stale`` is the inode of the pack that it replaces."""
     samples = source.samples(split)
     if not samples.size:
         raise InputError(f"{source.name} has no {split} image; give another dataset")
@@ -94,14 +97,16 @@ def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any]
         with open(scratch / "images.npy", "wb") as file:
             _write_images(file, samples, f"{source.name} {split}")
         if samples.labels is not None:
-            np.save(scratch / "labels.npy", samples.labels)
+            with open(scratch / "labels.npy", "wb") as file:  # numpy.save does not notice a full disk
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(samples.labels))
+                file.write(samples.labels.tobytes())
         info = {
             "source": _plain(fingerprint),
             "classes": list(source.classes),
             "sha256": {file.name: _digest(file) for file in sorted(scratch.glob("*.npy"))},
         }
         (scratch / "pack.json").write_text(json.dumps(info, indent=1))
-        _put_in_place(scratch, folder)
+        _put_in_place(scratch, folder, stale)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
             raise InputError(
@@ -122,6 +127,8 @@ def _write_images(file: BinaryIO, samples: Samples, what: str) -> None:
     for number, image in enumerate(images, 1):
         if image.shape != first.shape:
             sizes = [f"{i.shape[2]}x{i.shape[1]}" for i in (image, first)]
+            if sizes[0] == sizes[1]:
+                raise InputError(f"{what} has both grey and colour images; set data.channels to 1 or 3")
             raise InputError(f"image {number} of {what} is {sizes[0]}, the first is {sizes[1]}; set data.image_size")
         file.write(image.tobytes())
 
@@ -134,18 +141,24 @@ def _decoded(samples: Samples, what: str) -> Iterator[np.ndarray]:
             bar.update(len(chunk))
 
 
-def _put_in_place(scratch: Path, folder: Path) -> None:
+def _put_in_place(scratch: Path, folder: Path, stale: int | None) -> None:
     """Rename, so that a pack is there whole or not at all; where another process was faster, its pack is as good."""
     scratch.chmod(0o755)
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        os.replace(folder, old / "old")
-        shutil.rmtree(old, ignore_errors=True)
+    if folder.is_dir() and folder.stat().st_ino == stale:
+        _move_away(folder)
     try:
         os.rename(scratch, folder)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+
+
+def _move_away(folder: Path) -> None:
+    """Remove a pack in one move, so that nobody sees half of it."""
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    with suppress(FileNotFoundError):
+        os.replace(folder, old / "old")
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _digest(path: Path) -> str:

@@ -58,10 +58,12 @@ class Source:
     Attributes:
         name: names the dataset in logs and its pack.
         classes: the classes that labels count, in order; empty where there are none.
+        path: of the user's own images, ``None`` for a dataset that has a name.
     """
 
     name: str
     classes: tuple[str, ...] = ()
+    path: Path | None = None
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -114,7 +116,8 @@ def find_source(request: Request) -> Source | Points:
     """
     package = importlib.import_module("lightning_gans.data.sources")
     names: list[str] = []
-    for found in pkgutil.iter_modules(package.__path__):
+    # A dataset's name wins over a folder that happens to be called the same.
+    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name == "files"):
         source = importlib.import_module(f"{package.__name__}.{found.name}").SOURCE
         if source.answers_to(request):
             return source(request)
@@ -130,7 +133,9 @@ def to_pixels(image: Image.Image, size: int | tuple[int, int] | None, channels: 
 
     ``size`` is a side or (height, width); ``None`` keeps the image's own.
     """
-    channels = channels or (1 if image.mode in ("1", "L", "I;16") else 3)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # Pillow would cut at 255
+    channels = channels or (1 if image.mode in ("1", "L") else 3)
     image = image.convert("L" if channels == 1 else "RGB")
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
 from lightning_gans import checks
+from lightning_gans.evaluation.modes import nearest_mode
 from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.protocols import Encodes, Generates
@@ -114,8 +115,7 @@ class Pictures(Callback):
             line = torch.linspace(*bounds, _MAP_SIDE)
             z = torch.cartesian_prod(line, line).flip(1).to(pl_module.device, pl_module.dtype)  # rows along the second number
             made = pl_module.decode(z).float().cpu()
-        distance, nearest = torch.cdist(made, data.centres).min(dim=1)
-        regions = torch.where(distance <= 3 * data.std, nearest, -1).view(_MAP_SIDE, _MAP_SIDE)
+        regions = nearest_mode(made, data.centres, 3 * data.std).view(_MAP_SIDE, _MAP_SIDE)
         lost = (regions < 0).float().mean()
         title = f"Mode that each latent is mapped to (grey: none within 3 standard deviations, {lost:.0%})"
         self._save(trainer, plots.latent_map(regions, bounds, len(data.centres), title), "latent_map")

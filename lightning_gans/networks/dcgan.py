@@ -121,5 +121,6 @@ def _finish(channels: int, norm: Norm | None, name: Activation) -> list[nn.Modul
             return [nn.BatchNorm2d(channels), activation(name)]
         case "layer":
             return [nn.GroupNorm(1, channels), activation(name)]
-        case _:
+        case None:
             return [activation(name)]
+    raise ValueError(f"no normalisation {norm!r}")

@@ -67,6 +67,8 @@ def initialise(network: nn.Module, how: Initialisation, scale: float = 0.02) -> 
                 nn.init.normal_(layer.weight, std=scale)
             case "uniform":
                 nn.init.uniform_(layer.weight, -scale, scale)
+            case _:
+                raise ValueError(f"no initialisation {how!r}")
 
 
 def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
@@ -101,12 +103,12 @@ class Network(nn.Module):
     def features(self, x: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """The outputs of the named stages, in the order asked for; ``last`` is the one before the output."""
         names = list(self.stages)
-        wanted = [names[-2] if layer == "last" else layer for layer in layers]
+        wanted = [names[-2] if layer == "last" and len(names) > 1 else layer for layer in layers]
         if unknown := set(wanted) - set(names):
             raise InputError(f"{type(self).__name__} has no layer {sorted(unknown)}; it has {names} and 'last'")
         found: dict[str, Tensor] = {}
         for name, stage in self.stages.items():
-            x = found[name] = stage(x)
-            if len(found) > max(names.index(w) for w in wanted):
+            if found.keys() >= set(wanted):
                 break
+            x = found[name] = stage(x)
         return [found[name] for name in wanted]

@@ -100,15 +100,9 @@ class GAAN(Game):
         schedule_counts: ScheduleCounts = "shared",
         **game: Any,
     ) -> None:
-        super().__init__(
-            data_range=data_range,
-            data_scale=data_scale,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            schedule_counts=schedule_counts,
-            **game,
-        )
-        checks.not_negative(lambda_r=lambda_r, lambda_p=lambda_p, **({} if lambda_w is None else {"lambda_w": lambda_w}))
+        units: dict[str, Any] = {"data_range": data_range, "data_scale": data_scale}
+        super().__init__(optimizer=optimizer, scheduler=scheduler, schedule_counts=schedule_counts, **units, **game)
+        checks.not_negative(lambda_r=lambda_r, lambda_p=lambda_p, lambda_w=lambda_w or 0.0)
         checks.fractions(reconstruction_weight=reconstruction_weight)
         checks.positive(discriminator_steps=discriminator_steps)
         self.prior = prior or Uniform(2)

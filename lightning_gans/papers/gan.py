@@ -61,14 +61,8 @@ class GAN(Game):
         schedule_counts: ScheduleCounts = "shared",
         **game: Any,
     ) -> None:
-        super().__init__(
-            data_range=data_range,
-            data_scale=data_scale,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            schedule_counts=schedule_counts,
-            **game,
-        )
+        units: dict[str, Any] = {"data_range": data_range, "data_scale": data_scale}
+        super().__init__(optimizer=optimizer, scheduler=scheduler, schedule_counts=schedule_counts, **units, **game)
         checks.positive(discriminator_steps=discriminator_steps, discriminator_scale=discriminator_scale)
         checks.one_move_each(simultaneous, discriminator_steps)
         self.prior = prior or Uniform(2)

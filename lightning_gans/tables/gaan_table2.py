@@ -70,7 +70,8 @@ def perfect_sampler(draws: int = 200) -> dict[str, tuple[float, float]]:
     """What exact draws from the mixture score: mean and standard deviation over ``draws`` of 2,000 samples."""
     data = Images("grid25")
     data.setup("fit")
-    assert data.centres is not None and data.std is not None
+    assert data.centres is not None
+    assert data.std is not None
     random = torch.Generator().manual_seed(0)
     found = []
     for _ in range(draws):

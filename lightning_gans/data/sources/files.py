@@ -6,17 +6,22 @@ import io
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lightning_gans.data.source import Request, Samples, Source, to_pixels
 from lightning_gans.errors import InputError
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+_UNREADABLE = (
+    *(UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError),  # an archive that is damaged or encrypted
+)
 _ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 
 
@@ -27,6 +32,8 @@ class Files(Source):
     top are taken for the splits. Without such a split the test images are the training images. An ``.npz`` holds ``images``
     (N, H, W) or (N, H, W, C) of uint8 and perhaps ``labels``, or ``train_images``, ``test_images`` and so on.
     """
+
+    path: Path
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
@@ -60,15 +67,15 @@ class Files(Source):
         names = [name for name in names if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)]
         names = self._only_images(names)
         chosen = _of_split(names, split)
-        self.classes, labels = _classes(chosen)
-        size: int | tuple[int, int] | None = self.request.image_size
-        if size is None:
-            size = _decode(self.path, chosen[0], read).size[::-1]
+        both = list(dict.fromkeys(_of_split(names, "train") + _of_split(names, "test")))
+        wanted = set(chosen)
+        self.classes, labels = _classes(both)  # of both splits, so that a label means the same in each
+        labels = None if labels is None else labels[[number for number, name in enumerate(both) if name in wanted]]
+        size, channels = self.request.image_size, self.request.channels
         if self.request.skip_unreadable:
             readable = np.array([_is_readable(self.path, name, read) for name in chosen])
             chosen = [name for name, keep in zip(chosen, readable, strict=True) if keep]
             labels = None if labels is None else labels[readable]
-        channels = self.request.channels or 3
         return Samples(len(chosen), lambda i: to_pixels(_decode(self.path, chosen[i], read), size, channels), labels)
 
     def _open(self) -> tuple[list[str], Callable[[str], bytes]]:
@@ -106,13 +113,14 @@ class Files(Source):
     def _arrays(self, split: str) -> Samples:
         try:
             with np.load(self.path, allow_pickle=False) as stored:
-                arrays = {key.removeprefix(f"{split}_"): stored[key] for key in stored.files if _is_key(key, split)}
-        except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+                prefix = next((p for p in (f"{split}_", "", "train_") if f"{p}images" in stored.files), "")
+                arrays = {key: stored[prefix + key] for key in ("images", "labels") if prefix + key in stored.files}
+        except (ValueError, TypeError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise InputError(
                 f"{self.path} is not a readable .npz of plain arrays ({error}); save it anew with numpy.savez"
             ) from error
         images, labels = arrays.get("images"), arrays.get("labels")
-        if images is None or images.dtype != np.uint8 or images.ndim not in (3, 4):
+        if images is None or images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
             raise InputError(
                 f"{self.path} must hold 'images' of uint8 (N, H, W) or (N, H, W, C); it has "
                 f"{', '.join(f'{key} {value.dtype} {value.shape}' for key, value in arrays.items()) or 'nothing'}"
@@ -124,10 +132,6 @@ class Files(Source):
         size, channels = self.request.image_size, self.request.channels
         labels = None if labels is None else labels.astype(np.int64)
         return Samples(len(images), lambda i: to_pixels(Image.fromarray(images[i]), size, channels), labels)
-
-
-def _is_key(key: str, split: str) -> bool:
-    return key in ("images", "labels", f"{split}_images", f"{split}_labels")
 
 
 def _of_split(names: list[str], split: str) -> list[str]:
@@ -152,15 +156,8 @@ def _decode(path: Path, name: str, read: Callable[[str], bytes]) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(read(name)))
         image.load()
-        return image
-    except (
-        UnidentifiedImageError,
-        OSError,
-        ValueError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        Image.DecompressionBombError,
-    ) as error:
+        return ImageOps.exif_transpose(image)
+    except _UNREADABLE as error:
         raise InputError(
             f"{name} in {path} cannot be read as an image ({error}); replace it, or set data.skip_unreadable to true"
         ) from error

@@ -35,7 +35,7 @@ class MNIST(Source):
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
         files = [self._find(name) for name in _names(split)]
-        return None if None in files else {file.name: file.stat().st_size for file in files if file}
+        return None if None in files else {f.name: [f.stat().st_size, f.stat().st_mtime_ns] for f in files if f}
 
     def samples(self, split: str) -> Samples:
         pixels, labels = (self._read(name) for name in _names(split))
@@ -83,10 +83,10 @@ def _check_md5(file: Path, raw: bytes) -> None:
 
 def _parse(file: Path, raw: bytes) -> np.ndarray:
     """The array in an idx file: two zero bytes, a type, the number of dimensions, each dimension as a big-endian int32."""
-    dimensions = raw[3] if raw[:3] == b"\0\0\x08" else 0
-    shape = np.frombuffer(raw[4 : 4 + 4 * dimensions], ">i4")
-    body = raw[4 + 4 * dimensions :]
-    if not dimensions or len(body) != shape.prod():
+    dimensions = int.from_bytes(raw[3:4]) if raw[:3] == b"\0\0\x08" else 0
+    header, body = raw[4 : 4 + 4 * dimensions], raw[4 + 4 * dimensions :]
+    shape = np.frombuffer(header[: len(header) // 4 * 4], ">i4")
+    if not dimensions or len(shape) != dimensions or (shape < 0).any() or len(body) != shape.prod():
         raise InputError(f"{file} is damaged: {len(raw)} bytes are not what its header says; get it anew")
     return np.frombuffer(body, np.uint8).reshape(shape)
 
