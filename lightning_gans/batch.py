@@ -12,7 +12,7 @@ from torch import Tensor
 from lightning_gans.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batch:
     """One mini-batch, on the device of the step.
 

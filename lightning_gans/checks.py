@@ -164,7 +164,7 @@ def checkpoint(game: Game, stored: dict[str, Any], seed: int) -> None:
             raise InputError(f"the checkpoint is of other networks: {name} differs; give the --config that it was trained with")
     if (trained := stored["game"]["seed"]) != seed:
         rank_zero_warn(f"the checkpoint was trained with seed {trained}, this run goes on with seed {seed}")
-    old = {k: v for k, v in stored.get("hyper_parameters", {}).items() if isinstance(v, int | float | str)}
+    old = {k: v for k, v in stored.get("hyper_parameters", {}).items() if v is None or isinstance(v, int | float | str)}
     for name, value in game.hparams.items():
         if name in old and not name.startswith("_") and old[name] != value:
             rank_zero_warn(f"{name} was {old[name]} in the checkpoint, this run goes on with {value}")

@@ -33,6 +33,7 @@ class EMA(Callback):
         self._stored: dict[str, torch.Tensor] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.average = None  # that of an earlier fit
         self._make(pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

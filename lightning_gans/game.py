@@ -18,7 +18,8 @@ from lightning_gans.batch import Batch
 from lightning_gans.doors import Doors
 from lightning_gans.errors import NonFiniteError
 from lightning_gans.history import LossHistory
-from lightning_gans.players import Players, ScheduleCounts
+from lightning_gans.optimizers import make_defaults_picklable
+from lightning_gans.players import Players, ScheduleCounts, clip_gradients
 from lightning_gans.randomness import global_seed, keyed_seed
 from lightning_gans.runs import data_of
 from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
@@ -80,8 +81,12 @@ class Game(Doors):
         self._players: Players | None = None
         self._history = LossHistory()
         self._draws = 0
-        self._random = torch.Generator()
+        self._random: torch.Generator | None = None  # made where it is needed: it cannot be sent to a spawned process
         checks.save_hyperparameters(self, sys._getframe())
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        make_defaults_picklable(cls)
 
     # What a paper says
 
@@ -98,12 +103,8 @@ class Game(Doors):
         ``minimize(loss, name=term, ...)`` also logs further scalars. Frozen networks let gradients through to their inputs,
         but get none and cost none.
         """
-        players = self._seated()
-        players.freeze_others(player)
-        try:
+        with self._seated().freeze_others(player):
             yield partial(self._minimize, player)
-        finally:
-            players.thaw_others(player)
 
     @contextmanager
     def simultaneously(self) -> Iterator[Callable[..., None]]:
@@ -159,6 +160,8 @@ class Game(Doors):
         if stage == "fit":
             checks.length(self.trainer)
             checks.strategy(self.trainer.strategy)
+        # Lightning does so only after it has restored a checkpoint, which rounds parameters of 64 bits to 32
+        self.trainer.precision_plugin.convert_module(self)
         data = data_of(self.trainer)
         checks.rehearse(self, getattr(data, "shape", None), getattr(data, "extent", None))
 
@@ -185,13 +188,13 @@ class Game(Doors):
         torch.manual_seed(keyed_seed("layers", global_seed(), self.global_step, self.global_rank))  # dropout and the like
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.global_step % cast(Any, self.trainer).log_every_n_steps == 0:
+        if self.global_step % (cast(Any, self.trainer).log_every_n_steps or 50) == 0:
             self._log_losses()
         if self.global_step % _STEPS_BETWEEN_RANK_CHECKS == 0:
             check_ranks_agree(self.parameters())
 
     def on_train_end(self) -> None:
-        self._read_losses()
+        self._check_losses()
         check_ranks_agree(self.parameters())
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -200,14 +203,10 @@ class Game(Doors):
         scaler = self._scaler()
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             scaler.unscale_(optimizer)  # a fused optimiser would only unscale inside its step, after the clipping
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        if self.gradient_clip_algorithm == "norm":
-            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
-        else:
-            nn.utils.clip_grad_value_(parameters, self.gradient_clip_val)
+        clip_gradients(optimizer, self.gradient_clip_val, self.gradient_clip_algorithm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._read_losses()
+        self._check_losses()
         if self._nonfinite == "stop":
             checks.finite_parameters(self)
         checkpoint["game"] = {"paper": type(self).__name__, "seed": global_seed()}
@@ -240,7 +239,7 @@ class Game(Doors):
             parameter.grad = gradient
         if scaler is not None:
             scaler.unscale_(optimizer)
-        self.on_before_optimizer_step(optimizer)
+        clip_gradients(optimizer, self.gradient_clip_val, self.gradient_clip_algorithm)
         optimizer.step() if scaler is None else scaler.step(optimizer)
 
     def _remember(self, player: str, loss: Tensor, terms: dict[str, Tensor]) -> None:
@@ -252,6 +251,7 @@ class Game(Doors):
     def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
         """Draw for the global batch, keyed by what the draw is for, and keep this rank's rows."""
         self._draws += 1
+        self._random = self._random or torch.Generator(self.device)
         self._random.manual_seed(keyed_seed("noise", global_seed(), self.global_step, self._draws))
         rows = sampler(n * world_size(), self._random)
         return rows[self.global_rank * n :][:n].to(self.dtype)
@@ -276,10 +276,9 @@ class Game(Doors):
 
         loop.on_run_end = on_run_end
 
-    def _read_losses(self) -> dict[str, float]:
-        """The means since the last reading; stops the run if one of the losses was not finite."""
-        means, bad = self._history.read()
-        if bad is not None:
+    def _check_losses(self) -> None:
+        """Stops the run if one of the losses was not finite."""
+        if (bad := self._history.first_bad()) is not None:
             step, name = bad
             message = f"the loss of the {name} is not finite at step {step}"
             if self._nonfinite == "stop":
@@ -288,10 +287,10 @@ class Game(Doors):
                     "or go on regardless with --model.nonfinite continue"
                 )
             rank_zero_warn(message)
-        return means
 
     def _log_losses(self) -> None:
-        means = self._read_losses()
+        self._check_losses()
+        means = self._history.means()
         losses = {f"loss/{name}": value for name, value in means.items() if "/" not in name}
         self.log_dict(losses, prog_bar=True)
         self.log_dict({name: value for name, value in means.items() if "/" in name})

@@ -1,7 +1,8 @@
-"""Adam as the papers write it."""
+"""Adam as the papers write it, and optimisers as defaults of a constructor."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 
 import torch
@@ -32,3 +33,15 @@ class Adam(torch.optim.Adam):
         fused: bool = True,
     ) -> None:
         super().__init__(params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
+
+
+def make_defaults_picklable(cls: type) -> None:
+    """Give the lambdas among the defaults of ``cls``'s constructor a name to pickle them by, for strategies that spawn.
+
+    A lambda is the only form of such a default that the command can read, override and write back.
+    """
+    for parameter in inspect.signature(cls.__init__).parameters.values():  # type: ignore[misc]
+        if inspect.isfunction(parameter.default):
+            name = f"_default_{parameter.name}"
+            parameter.default.__qualname__ = f"{cls.__qualname__}.{name}"
+            setattr(cls, name, staticmethod(parameter.default))

@@ -35,11 +35,12 @@ def gradient_penalty(
             ``printed``: ``(||g||^2 - 1)^2`` (Tran et al. 2018, Eqn. 4, which grows with the fourth power of the slope);
             ``one_sided``: ``max(0, ||g|| - 1)^2``.
     """
+    mixed = torch.is_autocast_enabled(real.device.type)  # else the critic has weights of the input's type
     with torch.autocast(real.device.type, enabled=False):
-        real, fake = widen(real.detach()), widen(fake.detach())
+        real, fake = (widen(x.detach()) if mixed else x.detach() for x in (real, fake))
         between = torch.lerp(real, fake, epsilon.to(real.dtype).view(-1, *[1] * (real.dim() - 1))).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        square = slope.flatten(1).square().sum(dim=1)
+        square = widen(slope.flatten(1)).square().sum(dim=1)
         match kind:
             case "printed":
                 return (square - 1).square().mean()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -52,22 +53,26 @@ class Players:
         everyone = _unique(p for parameters in self.parameters.values() for p in parameters)
         self._others = {name: _without(everyone, mine) for name, mine in self.parameters.items()}
         self.optimizers = {name: optimizers.get(name, optimizer)(parameters) for name, parameters in self.parameters.items()}
-        self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
         self.schedulers: dict[str, LRScheduler] = {}
         if scheduler is not None:
             self.schedulers = {name: scheduler(each) for name, each in self.optimizers.items()}
+            for each in self.optimizers.values():
+                each._opt_called = True  # type: ignore[attr-defined] - a player may sit out the first batch: no warning
+        self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
         self._schedule_counts = schedule_counts
         self._steps = dict.fromkeys(self.names, 0)
 
-    def freeze_others(self, name: str) -> None:
-        """Let gradients reach the parameters of ``name`` alone."""
-        for parameter in self._others[name]:
+    @contextmanager
+    def freeze_others(self, name: str) -> Iterator[None]:
+        """Within the block gradients reach the parameters of ``name`` alone; what was frozen before stays so."""
+        others = [p for p in self._others[name] if p.requires_grad]
+        for parameter in others:
             parameter.requires_grad_(False)
-
-    def thaw_others(self, name: str) -> None:
-        """Undo ``freeze_others``."""
-        for parameter in self._others[name]:
-            parameter.requires_grad_(True)
+        try:
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
 
     def count_step(self, name: str) -> None:
         """Note one optimiser step of ``name``."""
@@ -100,6 +105,8 @@ class Players:
         for name, optimizer in self.optimizers.items():
             for group, configured in zip(optimizer.param_groups, self._configured[name], strict=True):
                 for key, value in configured.items():
+                    if key == "initial_lr":
+                        continue
                     stored = group.get("initial_lr", group["lr"]) if key == "lr" else group[key]
                     if _plain(stored) == value:
                         continue
@@ -114,6 +121,17 @@ class Players:
                         group[key] = value
             if name in self.schedulers:
                 self.schedulers[name].base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+
+
+def clip_gradients(optimizer: Optimizer, bound: float | None, algorithm: Literal["norm", "value"]) -> None:
+    """Bound the gradient that ``optimizer`` is about to use, by its norm over all parameters or value by value."""
+    if bound is None:
+        return
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if algorithm == "norm":
+        nn.utils.clip_grad_norm_(parameters, bound)
+    else:
+        nn.utils.clip_grad_value_(parameters, bound)
 
 
 def _trainable(modules: Iterable[nn.Module]) -> list[Parameter]:
@@ -134,6 +152,7 @@ def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
     numbers = (int, float, tuple)
     return [
         {key: value for key, value in group.items() if isinstance(value, numbers) and not isinstance(value, bool)}
+        | {"lr": group.get("initial_lr", group["lr"])}
         for group in optimizer.param_groups
     ]
 

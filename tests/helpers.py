@@ -5,11 +5,13 @@ Run as a script it trains over two processes or is killed half-way; the tests of
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,16 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import StepLR
+from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
 from lightning_gans import GAAN, GAN, MLP, WGANGP, Adam, Batch, ConvGenerator, ConvNet, Game, Images, Uniform
 from lightning_gans.networks import Network
+from lightning_gans.priors import Prior
+from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import check_ranks_agree
 
 IMAGE = (1, 8, 8)
+RENDEZVOUS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def make_trainer(max_steps: int = 6, **settings: Any) -> Trainer:
@@ -136,6 +141,94 @@ class Duel(Game):
             move("generator", self.generator_loss(batch))
 
 
+def record_turns(game: Game) -> list[tuple[str, list[str]]]:
+    """Fills with (player, networks whose weights changed) as ``game`` takes its turns."""
+    turns: list[tuple[str, list[str]]] = []
+    minimize = game._minimize
+
+    def recorded(player: str, loss: Tensor, **terms: Tensor) -> None:
+        before = state(game)
+        minimize(player, loss, **terms)
+        changed = {name.partition(".")[0] for name, value in state(game).items() if not torch.equal(value, before[name])}
+        turns.append((player, sorted(changed)))
+
+    game._minimize = recorded  # type: ignore[method-assign]
+    return turns
+
+
+def record_arguments(game: Game, method: str) -> list[tuple[Any, ...]]:
+    """Fills with the arguments of each call of a method of ``game``."""
+    calls: list[tuple[Any, ...]] = []
+    original = getattr(game, method)
+
+    def recorded(*args: Any) -> Any:
+        calls.append(args)
+        return original(*args)
+
+    setattr(game, method, recorded)
+    return calls
+
+
+class Noise:
+    """The draws of one training step in their order, made without the game."""
+
+    def __init__(self, prior: Prior, step: int = 0, n: int = 32) -> None:
+        self.prior, self.step, self.n, self.draws = prior, step, n, 0
+
+    def _generator(self) -> torch.Generator:
+        self.draws += 1
+        return keyed_generator("noise", 0, self.step, self.draws)
+
+    def z(self) -> Tensor:
+        return self.prior.sample(self.n, self._generator())
+
+    def uniform(self) -> Tensor:
+        return torch.rand(self.n, generator=self._generator())
+
+
+def sgd_step(networks: list[nn.Module], loss: Tensor, rate: float = 0.1) -> None:
+    """One step of plain gradient descent."""
+    parameters = [p for network in networks for p in network.parameters()]
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter -= rate * gradient
+
+
+def slopes(critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor) -> Tensor:
+    """The gradient of the critic with respect to each mixed sample, ``(N, D)``."""
+    mixed = ((1 - epsilon[:, None]) * real + epsilon[:, None] * fake).detach().requires_grad_()
+    return torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)[0]
+
+
+def arguments(paper: type[Game]) -> set[str]:
+    """What the constructor of a paper takes, all bases included."""
+    names = {name for cls in (paper, Game) for name in inspect.signature(cls).parameters}
+    return names - {"game"}
+
+
+def matters(make: Callable[..., Game], base: dict[str, Any], change: dict[str, Any]) -> bool:
+    """Whether three steps end elsewhere with ``change`` than without."""
+    sgd = {"optimizer": partial(torch.optim.SGD, lr=0.1), "scheduler": None}
+    fit(one := make(**{**sgd, **deepcopy(base)}), 3)
+    fit(other := make(**{**sgd, **deepcopy(base), **deepcopy(change)}), 3)
+    a, b = state(one), state(other)
+    return any(x.shape != y.shape or float((x - y).abs().max()) > 1e-7 for x, y in zip(a.values(), b.values(), strict=True))
+
+
+# A change of each argument that every paper takes, and what must be given for it to matter
+halving = partial(ExponentialLR, gamma=0.5)
+COMMON: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "optimizer": ({}, {"optimizer": Adam}),
+    "optimizers": ({}, {"optimizers": {"generator": partial(torch.optim.SGD, lr=0.2)}}),
+    "scheduler": ({}, {"scheduler": halving}),
+    "schedule_counts": ({"scheduler": halving, "schedule_counts": "own"}, {"schedule_counts": "shared"}),
+    "data_scale": ({}, {"data_scale": 6.0}),
+    "gradient_clip_val": ({}, {"gradient_clip_val": 0.01}),
+    "gradient_clip_algorithm": ({"gradient_clip_val": 0.01}, {"gradient_clip_algorithm": "value"}),
+    "prior": ({}, {"prior": Uniform(2, -2.0, 2.0)}),
+}
+
+
 def state(module: nn.Module) -> dict[str, Tensor]:
     """A copy of every parameter and buffer."""
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
@@ -160,9 +253,8 @@ def furthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
 
 def start(mode: str, folder: Path) -> subprocess.Popen[str]:
     """Start this file in a process of its own."""
-    lightning = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     threads = str(torch.get_num_threads())
-    environment = {key: value for key, value in os.environ.items() if key not in lightning} | {"OMP_NUM_THREADS": threads}
+    environment = {key: value for key, value in os.environ.items() if key not in RENDEZVOUS} | {"OMP_NUM_THREADS": threads}
     command = [sys.executable, "-W", "ignore", __file__, mode, str(folder)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

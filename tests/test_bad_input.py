@@ -249,10 +249,16 @@ def test_an_npz_of_floats(folder: Path, refused: Callable[..., None]) -> None:
 
 def test_a_batch_that_the_devices_cannot_share() -> None:
     data = Images(batch_size=128)
-    data.setup("fit")
-    data.trainer = SimpleNamespace(world_size=3, global_rank=0)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(world_size=3, global_rank=0, strategy=SimpleNamespace(root_device=torch.device("cpu")))
     with pytest.raises(InputError, match=r"data\.batch_size is 128, which 3 devices cannot share"):
-        data.train_dataloader()
+        first_batches(data)
+
+
+def first_batches(data: Images) -> None:
+    """What the trainer asks for before the first step."""
+    data.prepare_data()
+    data.setup("fit")
+    data.train_dataloader()
 
 
 def test_a_disk_that_is_full_while_packing(folder: Path) -> None:

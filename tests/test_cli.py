@@ -30,7 +30,8 @@ SMALL = [
     "--pictures.num_images=4",
     "--pictures.num_points=100",
 ]
-FIT = ["fit", *SMALL, "--trainer.max_steps=2", "--trainer.log_every_n_steps=1"]
+SHORT = ["--trainer.max_steps=2", "--trainer.log_every_n_steps=1"]
+FIT = ["fit", *SMALL, *SHORT]
 DIGITS = Path(__file__).parents[1] / "configs" / "gaan_digits.yaml"
 MY_PAPER = '''
 """A game of one's own."""
@@ -90,7 +91,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a GAAN on digits, after two steps."""
     folder = tmp_path_factory.mktemp("drawn")
     with in_folder(folder):
-        main([*FIT, f"--config={DIGITS}"])
+        main(["fit", f"--config={DIGITS}", *SMALL, *SHORT])
     return the_run(folder)
 
 
@@ -186,8 +187,8 @@ def assert_same_parameters(one: Path, other: Path) -> None:
     torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("steps", ["0.05", None])
-def test_the_trainers_clipping_reaches_the_game(steps: str | None, folder: Path) -> None:
+@pytest.mark.parametrize("bound", [0.05, None])
+def test_the_trainers_clipping_reaches_the_game(bound: float | None, folder: Path) -> None:
     norms: list[float] = []
 
     def measure(optimizer: torch.optim.Optimizer, *_: Any) -> None:
@@ -196,11 +197,11 @@ def test_the_trainers_clipping_reaches_the_game(steps: str | None, folder: Path)
 
     hook = register_optimizer_step_post_hook(measure)
     try:
-        main([*FIT, "--model=GAAN", *([] if steps is None else [f"--trainer.gradient_clip_val={steps}"])])
+        main([*FIT, "--model=GAAN", *([f"--trainer.gradient_clip_val={bound}"] if bound else [])])
     finally:
         hook.remove()
     assert len(norms) == 2 * 7
-    assert max(norms) == pytest.approx(0.05, rel=1e-3) if steps else max(norms) > 0.06
+    assert max(norms) == pytest.approx(bound, rel=1e-3) if bound else max(norms) > 0.06
 
 
 def test_a_loss_that_is_not_finite_ends_with_status_1_and_one_sentence(
@@ -325,11 +326,11 @@ def test_wandb_is_given_the_config_the_losses_and_the_pictures(folder: Path, mon
         "--trainer.logger.offline=true",
     ]
     try:
-        main([*FIT, f"--config={DIGITS}", *logger])
+        main(["fit", f"--config={DIGITS}", *SMALL, *SHORT, *logger])
         config = wandb.run.config["config"]
         assert config["model"]["class_path"] == "lightning_gans.GAAN"
         assert config["data"]["dataset"] == "digits"
-        assert "loss/generator" in wandb.run.summary.keys()
+        assert "loss/generator" in list(wandb.run.summary.keys())
     finally:
         wandb.finish()
     (offline,) = folder.glob("wandb/offline-run-*")

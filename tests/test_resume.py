@@ -104,6 +104,13 @@ def test_it_repeats_itself_under_other_limits(tmp_path: Path, stop: int, limits:
     assert furthest(state(resumed.lightning_module), state(alone.lightning_module)) == 0
 
 
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+def test_it_repeats_itself_in_other_precisions(tmp_path: Path, precision: str) -> None:
+    alone = run(CASES["gan"], LENGTH, tmp_path, precision=precision)
+    resumed = run(CASES["gan"], LENGTH, ckpt_path=tmp_path / "step=6.ckpt", precision=precision)
+    assert furthest(state(resumed.lightning_module), state(alone.lightning_module)) == 0
+
+
 @pytest.mark.slow
 def test_a_killed_run_repeats_itself(tmp_path: Path) -> None:
     process = start("killed", tmp_path)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lightning_gans import GAN
-from tests.helpers import GAMES, STRATEGIES, fit, furthest, make_images, same, start, state, train_game
+from tests.helpers import GAMES, RENDEZVOUS, STRATEGIES, fit, furthest, make_images, start, state, train_game
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_two_ranks_equal_one_process(ranks: list[dict[str, Any]], folder: Path, 
 @pytest.mark.slow
 def test_two_ranks_resume_where_they_stopped(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
-        assert same(rank["gaan resumed"], rank["gaan under gan_ddp"])
+        assert furthest(rank["gaan resumed"], rank["gaan under gan_ddp"]) == 0
 
 
 @pytest.mark.slow
@@ -75,7 +75,9 @@ def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str
 
 
 @pytest.mark.slow
-def test_a_game_with_its_defaults_can_be_spawned() -> None:
+def test_a_game_with_its_defaults_can_be_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RENDEZVOUS:  # what another test of this process may have left
+        monkeypatch.delenv(name, raising=False)
     game = GAN()
     before = state(game)
     fit(game, 2, devices=2, strategy="gan_ddp_spawn")

@@ -117,6 +117,8 @@ class Images(LightningDataModule):
         if self.batch_size % world:
             raise InputError(f"data.batch_size is {self.batch_size}, which {world} devices cannot share; make it a multiple")
         self._loader = RowLoader(size, self.batch_size, self.drop_last, self.trainer.global_rank, world)
+        limit = self.trainer.limit_train_batches
+        self._loader.limit = limit if isinstance(limit, int) else int(limit * len(self._loader))
         self._make_resident(self.trainer.strategy.root_device)
         return self._loader
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from lightning_gans.randomness import global_seed, keyed_generator
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning copies a batch field by field for some precisions
 class Rows:
     """The rows of one batch, this rank's share, and where in the run they stand."""
 
@@ -33,32 +33,30 @@ class RowLoader:
         drop_last: leave out a last batch that is not full; otherwise it is cut to a multiple of ``world_size``.
         rank: of this process.
         world_size: number of processes.
+
+    Attributes:
+        limit: batches that the trainer takes of an epoch, ``None`` for all.
     """
 
     def __init__(self, size: int, batch_size: int, drop_last: bool, rank: int = 0, world_size: int = 1) -> None:
         self.size, self.batch_size, self.drop_last = size, batch_size, drop_last
         self.rank, self.world_size = rank, world_size
-        self.epoch = 0
-        self._start = 0
+        self.limit: int | None = None
+        self.epoch = -1
         self._given = 0
-
-    @property
-    def sampler(self) -> RowLoader:
-        """Lightning tells the epoch to whatever is called the sampler."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self._resumes = False
 
     def __len__(self) -> int:
         full, rest = divmod(self.size, self.batch_size)
         return full + (not self.drop_last and rest >= self.world_size)
 
     def __iter__(self) -> Iterator[Rows]:
-        start, self._start = self._start, 0
-        self._given = start
+        # Epochs are counted here: after a resumption from the end of one, Lightning's own count is one ahead.
+        resumes, self._resumes = self._resumes, False
+        if not (resumes and 0 < self._given < min(len(self), self.limit or len(self))):
+            self.epoch, self._given = self.epoch + 1, 0
         order = torch.randperm(self.size, generator=keyed_generator("order", global_seed(), self.epoch))
-        for position in range(start, len(self)):
+        for position in range(self._given, len(self)):
             rows = order[position * self.batch_size :][: self.batch_size]
             self._given = position + 1
             yield self._share(rows, position)
@@ -81,5 +79,4 @@ class RowLoader:
         return {"epoch": self.epoch, "given": self._given}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.epoch, self._given = state["epoch"], state["given"]
-        self._start = state["given"] if state["given"] < len(self) else 0
+        self.epoch, self._given, self._resumes = state["epoch"], state["given"], True

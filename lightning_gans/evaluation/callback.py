@@ -6,6 +6,7 @@ import json
 from contextlib import nullcontext
 from typing import Any, Literal, cast
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from rich.console import Console
@@ -43,6 +44,8 @@ class Evaluation(Callback):
         weights: Literal["raw", "ema"] = "raw",
         seed: int = 0,
     ) -> None:
+        if modes is not None:
+            ModeCount(torch.zeros(1, 2), 1.0, modes)  # refuses an unknown protocol now and not after training
         checks.positive(num_samples=num_samples, **({} if every_n_steps is None else {"every_n_steps": every_n_steps}))
         self.modes, self.num_samples, self.every_n_steps = modes, num_samples, every_n_steps
         self.weights, self.seed = weights, seed
@@ -86,7 +89,7 @@ class Evaluation(Callback):
         found = self._record(trainer, pl_module, stage)
         if not found:
             rank_zero_info(f"there is nothing to measure on {getattr(data_of(trainer), 'name', 'this data')} yet")
-        pl_module.log_dict({f"{stage}/{name}": value for name, value in found.items()}, logger=False)
+        pl_module.log_dict({f"{stage}/{name}": value for name, value in found.items()})
 
     def _record(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> dict[str, float]:
         found = self.measure(trainer, pl_module)
@@ -94,7 +97,8 @@ class Evaluation(Callback):
         folder = run_folder(trainer)
         if not found or not trainer.is_global_zero:
             return found
-        log_numbers(trainer, {f"{'eval' if stage == 'fit' else stage}/{name}": value for name, value in found.items()})
+        if stage == "fit":  # after the others Lightning logs, shows and returns them itself
+            log_numbers(trainer, {f"eval/{name}": value for name, value in found.items()})
         folder.mkdir(parents=True, exist_ok=True)
         record = {
             "stage": stage,

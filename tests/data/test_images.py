@@ -38,7 +38,9 @@ def opened(dataset, root, rank: int = 0, world_size: int = 1, **settings) -> Ima
     data.setup("fit")
     strategy = SimpleNamespace(root_device=CPU)
     state = SimpleNamespace(fn=TrainerFn.FITTING)
-    data.trainer = SimpleNamespace(world_size=world_size, global_rank=rank, strategy=strategy, state=state)
+    data.trainer = SimpleNamespace(
+        limit_train_batches=1.0, world_size=world_size, global_rank=rank, strategy=strategy, state=state
+    )
     return data
 
 
