@@ -65,17 +65,9 @@ def test_images_train_in_sixteen_bits(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_losses_are_computed_in_at_least_float32(precision: str) -> None:
-    seen: list[torch.dtype] = []
-
-    class Watched(type(make_gaan())):  # type: ignore[misc]
-        def _minimize(self, player: str, loss: Tensor, **terms: Tensor) -> None:
-            seen.append(loss.dtype)
-            super()._minimize(player, loss, **terms)
-
-    game = make_gaan()
-    game.__class__ = Watched
+    losses = record_arguments(game := make_gaan(), "_minimize")
     fit(game, 1, precision=precision)
-    assert seen == [torch.float32] * 4
+    assert [loss.dtype for _, loss in losses] == [torch.float32] * 4
 
 
 def test_the_penalty_is_in_float32_under_autocast() -> None:

@@ -117,7 +117,7 @@ class Pictures(Callback):
             made = pl_module.decode(z).float().cpu()
         regions = nearest_mode(made, data.centres, 3 * data.std).view(_MAP_SIDE, _MAP_SIDE)
         lost = (regions < 0).float().mean()
-        title = f"Mode that each latent is mapped to (grey: none within 3 standard deviations, {lost:.0%})"
+        title = f"Mode that each latent is mapped to\n(white: {lost:.0%} more than 3 standard deviations from all)"
         self._save(trainer, plots.latent_map(regions, bounds, len(data.centres), title), "latent_map")
 
     def _save(self, trainer: Trainer, figure: Any, name: str, step: int | None = None) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 # Okabe and Ito's palette, told apart with any colour vision.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#B0B0B0"
+BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 def save_grid(images: Tensor, file: Path, columns: int | None = None) -> None:
@@ -28,8 +28,8 @@ def save_grid(images: Tensor, file: Path, columns: int | None = None) -> None:
 
 def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent: float) -> Figure:
     """Points ``(N, 2)`` in data units, a panel for each (title, points), over the true centres."""
-    columns = min(len(panels), 4)
-    rows = -(-len(panels) // columns)
+    rows = -(-len(panels) // 4)
+    columns = -(-len(panels) // rows)
     figure = Figure(figsize=(3.2 * columns, 3.3 * rows), layout="constrained")
     for number, (title, points) in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, number)
@@ -40,7 +40,9 @@ def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent
         axes.scatter(x, y, s=2, color=BLUE, linewidths=0, alpha=0.6, label="samples")
         limit = 1.2 * extent
         axes.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x", ylabel="y")
-    figure.axes[0].legend(loc="upper right", fontsize=6, markerscale=1.5)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=1.5, frameon=False
+    )
     return figure
 
 
@@ -48,7 +50,7 @@ def latent_map(regions: Tensor, bounds: tuple[float, float], count: int, title: 
     """The square of latents between ``bounds``, coloured by what each is mapped to.
 
     Args:
-        regions: ``(S, S)``, rows along the second latent number: a region in ``range(count)``, or -1 for none (grey).
+        regions: ``(S, S)``, rows along the second latent number: a region in ``range(count)``, or -1 for none (white).
         bounds: of both latent numbers.
         count: number of regions.
         title: of the figure.
@@ -57,9 +59,8 @@ def latent_map(regions: Tensor, bounds: tuple[float, float], count: int, title: 
     axes = figure.add_subplot()
     # Nobody tells 25 hues apart: neighbours differ in lightness, and a number names each region.
     shades = torch.linspace(0.05, 1, count)[torch.randperm(count, generator=torch.Generator().manual_seed(3))]
-    colours = ListedColormap([colormaps["cividis"](float(shade)) for shade in shades])
+    colours = ListedColormap([colormaps["cividis"](float(shade)) for shade in shades]).with_extremes(bad="white")
     shown = np.ma.masked_less(regions.cpu().numpy(), 0)
-    colours.set_bad(GREY)
     extent = (*bounds, *bounds)
     axes.imshow(shown, cmap=colours, vmin=-0.5, vmax=count - 0.5, origin="lower", extent=extent, interpolation="nearest")
     low, step = bounds[0], (bounds[1] - bounds[0]) / len(regions)
