@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import os
+import pickle
 import re
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 import yaml
@@ -19,6 +21,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.imports import RequirementCache
 
@@ -56,7 +59,12 @@ class KeepConfig(SaveConfigCallback):
             raise InputError(
                 f"the log directory {self._folder} cannot be made ({error.strerror}); set trainer.default_root_dir elsewhere"
             ) from error
-        super().setup(trainer, pl_module, stage)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save only now that models and data have been set up, so that a refused run leaves nothing."""
+        super().setup(trainer, pl_module, cast(TrainerFn, trainer.state.fn).value)
+
+    on_validation_start = on_test_start = on_predict_start = on_fit_start
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         text = self._text()
@@ -79,19 +87,24 @@ class GamesCLI(LightningCLI):
         parser.add_lightning_class_args(Pictures, "pictures")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        settings = self._get(self.config_init, "trainer")
+        try:
+            self._complete(self._get(self.config_init, "trainer"))
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, TypeError, MisconfigurationException) as error:
+            raise InputError(f"trainer: {_first_sentence(error)} (see lightning fit --help)") from error
+
+    def _complete(self, settings: Any) -> None:
+        """Fill in what the user left open: strategy, loggers, progress bar and checkpoints."""
         self._translate_clipping(settings)
         if settings.strategy == "auto" and _several_devices(settings):
             settings.strategy = "gan_ddp"
         if settings.logger in (None, True):
             settings.logger = _default_loggers(settings.default_root_dir, self._run_name())
-        callbacks = _as_list(settings.callbacks)
-        if settings.enable_progress_bar is not False and not any(isinstance(c, TQDMProgressBar) for c in callbacks):
-            callbacks.append(TQDMProgressBar(refresh_rate=20))
-        if settings.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in callbacks):
-            callbacks.append(ModelCheckpoint(save_last=True, filename="{step}", every_n_epochs=1))
-        settings.callbacks = callbacks
-        return super().instantiate_trainer(**kwargs)
+        settings.callbacks = _as_list(settings.callbacks)
+        if settings.enable_progress_bar is not False and not any(isinstance(c, TQDMProgressBar) for c in settings.callbacks):
+            settings.callbacks.append(TQDMProgressBar(refresh_rate=20))
+        if settings.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in settings.callbacks):
+            settings.callbacks.append(ModelCheckpoint(save_last=True, filename="{step}", every_n_epochs=1))
 
     def _translate_clipping(self, settings: Any) -> None:
         """Hand the trainer's gradient clipping to the game: the trainer refuses it for manual optimisation."""
@@ -131,8 +144,10 @@ def main(args: list[str] | None = None) -> None:
         )
     except ParseError as error:
         _fail(_shorten(str(error)), 2)
-    except (InputError, MisconfigurationException) as error:
+    except InputError as error:
         _fail(str(error), 2)
+    except MisconfigurationException as error:
+        _fail(_first_sentence(error), 2)
     except ValueError as error:  # the parser has tried the reasons of a union's members, one of which may be ours
         cause = _input_error_behind(error)
         if cause is None:
@@ -145,19 +160,45 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _with_stored_config(args: list[str]) -> list[str]:
-    """Where only a checkpoint is named, start from the config that it was trained with; what the command line says wins."""
-    named = {arg.partition("=")[0] for arg in args}
-    if not args or args[0].startswith("-") or named & {"--config", "-c", "--model"} or "--ckpt_path" not in named:
+    """Look at the files that the command line names; where it is only a checkpoint, start from the config stored in it.
+
+    What the command line says wins over what is stored.
+    """
+    configs, checkpoints = _values(args, "--config", "-c"), _values(args, "--ckpt_path")
+    for path in filter(os.path.isfile, configs):
+        try:
+            settings = yaml.safe_load(Path(path).read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is not a YAML file ({' '.join(str(error).split())})") from error
+        if not isinstance(settings, dict):
+            raise InputError(f"{path} holds no settings by name; write them as in the files of configs/")
+    if not checkpoints or args[0] not in GamesCLI.subcommands():
         return args
-    at = next(i for i, arg in enumerate(args) if arg.startswith("--ckpt_path"))
-    path = Path(args[at].partition("=")[2] or "".join(args[at + 1 : at + 2]))
-    if not path.is_file():
-        raise InputError(f"there is no checkpoint {path}; give the path of a .ckpt file")
-    stored = torch.load(path, weights_only=True, map_location="cpu")
+    stored = _load_checkpoint(Path(checkpoints[-1]))
+    if configs or _values(args, "--model"):
+        return args
     if "config" not in stored:
-        raise InputError(f"{path} was not written by this command; give the --config that it was trained with")
+        raise InputError(f"{checkpoints[-1]} was not written by this command; give the --config that it was trained with")
     config = {key: value for key, value in yaml.safe_load(stored["config"]).items() if key not in ("ckpt_path", "weights_only")}
     return [args[0], "--config", yaml.safe_dump(config), *args[1:]]
+
+
+def _values(args: list[str], *options: str) -> list[str]:
+    """What follows each of the options, after a space or an equals sign."""
+    after_space = [value for option, value in itertools.pairwise(args) if option in options]
+    return after_space + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in options and "=" in arg]
+
+
+def _load_checkpoint(path: Path) -> dict[str, Any]:
+    if str(path) in ("best", "last", "hpc", "registry"):  # names that the trainer resolves
+        return {}
+    if not path.is_file():
+        raise InputError(f"there is no checkpoint {path}; give the path of a .ckpt file")
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is not a checkpoint, or a damaged one; give another") from error
+    return stored if isinstance(stored, dict) else {}
 
 
 def _several_devices(settings: Any) -> bool:
@@ -182,6 +223,10 @@ def _as_list(callbacks: list[Callback] | Callback | None) -> list[Callback]:
     return list(callbacks) if isinstance(callbacks, list) else [callbacks]
 
 
+def _first_sentence(error: Exception) -> str:
+    return re.split(r"(?<=[a-z)`'])\. (?=[A-Z])", " ".join(str(error).split()))[0].rstrip(".")
+
+
 def _input_error_behind(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__ or error.__context__
@@ -195,7 +240,11 @@ def _shorten(message: str) -> str:
     text = " ".join(line for line in lines if line and not noise.match(line))
     keys = re.findall(r'Parser key "([^"]+)":? ?', text)
     text = re.sub(r"""Parser key "[^"]+":? ?|Problem with given class_path '[^']+': ?""", "", text)
-    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    text = re.sub(r"(?:a )?<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    text = re.sub(r"(?:a )?typing\.Literal\[([^\]]*)\]", r"one of \1", text)
+    text = text.replace(". Got value: ", ", not ")
+    if "Expected" in text and ", not " not in text and (given := re.search(r"Given value: (.*)", message)):
+        text = f"{text.rstrip('.')}, not {given[1]}"
     if unknown := re.search(r"Expected a dot import path string: (\S+)", text):
         text = f"there is no class {unknown[1]}; name a paper or give module.Class"
     return f"{'.'.join(dict.fromkeys(keys))}: {text}".removeprefix(": ").rstrip(".") + " (see lightning fit --help)"

@@ -57,7 +57,7 @@ class Players:
         if scheduler is not None:
             self.schedulers = {name: scheduler(each) for name, each in self.optimizers.items()}
             for each in self.optimizers.values():
-                each._opt_called = True  # type: ignore[attr-defined] - a player may sit out the first batch: no warning
+                setattr(each, "_opt_called", True)  # noqa: B010 - a player may sit out the first batch: no warning
         self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
         self._schedule_counts = schedule_counts
         self._steps = dict.fromkeys(self.names, 0)

@@ -14,7 +14,19 @@ from torch import Tensor, nn
 
 from lightning_gans import Adam, Batch, Game
 from lightning_gans.penalties import gradient_penalty
-from tests.helpers import PAPERS, Duel, fit, furthest, made_images, make_gaan, make_gan, make_image_gaan, make_images, state
+from tests.helpers import (
+    PAPERS,
+    Duel,
+    fit,
+    furthest,
+    made_images,
+    make_gaan,
+    make_gan,
+    make_image_gaan,
+    make_images,
+    record_arguments,
+    state,
+)
 
 GAMES: dict[str, Callable[..., Game]] = {
     **PAPERS,

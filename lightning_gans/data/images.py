@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lightning_gans.batch import Batch
-from lightning_gans.data.loader import RowLoader, Rows
+from lightning_gans.data.loader import Numbers, RowLoader, Rows
 from lightning_gans.data.pack import open_pack
 from lightning_gans.data.source import Points, Request, find_source
 from lightning_gans.errors import InputError
@@ -99,6 +99,15 @@ class Images(LightningDataModule):
         self.extent = float(train.abs().max()) if isinstance(source, Points) else 1.0
         if isinstance(source, Points) and source.centres is not None:
             self.centres, self.std = torch.from_numpy(source.centres), source.std
+        if stage == "fit" and self.trainer is not None:
+            self._check_batch_size(self.trainer.world_size)  # before anything is written
+
+    def _check_batch_size(self, world: int) -> None:
+        size = len(self._splits["train"][0])
+        if self.batch_size > size:
+            raise InputError(f"data.batch_size is {self.batch_size}, but {self.name} has {size} training samples; lower it")
+        if self.batch_size % world:
+            raise InputError(f"data.batch_size is {self.batch_size}, which {world} devices cannot share; make it a multiple")
 
     def real(self, split: Split, rows: Tensor | None = None) -> Tensor:
         """The samples of a split, or some rows of it, as models see them at their doors, on the device where it is kept."""
@@ -111,12 +120,9 @@ class Images(LightningDataModule):
 
     def train_dataloader(self) -> RowLoader:
         assert self.trainer is not None
-        world, size = self.trainer.world_size, len(self._splits["train"][0])
-        if self.batch_size > size:
-            raise InputError(f"data.batch_size is {self.batch_size}, but {self.name} has {size} training samples; lower it")
-        if self.batch_size % world:
-            raise InputError(f"data.batch_size is {self.batch_size}, which {world} devices cannot share; make it a multiple")
-        self._loader = RowLoader(size, self.batch_size, self.drop_last, self.trainer.global_rank, world)
+        size, rank, world = len(self._splits["train"][0]), self.trainer.global_rank, self.trainer.world_size
+        self._check_batch_size(world)
+        self._loader = RowLoader(size, self.batch_size, self.drop_last, rank, world)
         limit = self.trainer.limit_train_batches
         self._loader.limit = limit if isinstance(limit, int) else int(limit * len(self._loader))
         self._make_resident(self.trainer.strategy.root_device)
@@ -130,10 +136,9 @@ class Images(LightningDataModule):
     def test_dataloader(self) -> Iterable[Any]:
         return [torch.zeros(1)]
 
-    def predict_dataloader(self) -> list[Tensor]:
+    def predict_dataloader(self) -> Numbers:
         assert self.trainer is not None
-        batches = list(torch.arange(self.num_predict).split(self.batch_size))
-        return batches[self.trainer.global_rank :: self.trainer.world_size]
+        return Numbers(self.num_predict, self.batch_size, self.trainer.global_rank, self.trainer.world_size)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if not isinstance(batch, Rows):

@@ -80,3 +80,16 @@ class RowLoader:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.epoch, self._given, self._resumes = state["epoch"], state["given"], True
+
+
+class Numbers:
+    """The numbers below ``size`` in batches, this rank's share of them: what samples are counted by when nothing is read."""
+
+    def __init__(self, size: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        self._batches = torch.arange(size).split(batch_size)[rank::world_size]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self._batches)

@@ -50,10 +50,14 @@ class Evaluation(Callback):
         self.modes, self.num_samples, self.every_n_steps = modes, num_samples, every_n_steps
         self.weights, self.seed = weights, seed
         self._measured_at = -1
+        self._loaded_step = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.weights == "ema" and self._ema(trainer) is None:
             raise InputError("evaluation.weights is ema, but nothing is averaged; add lightning_gans.EMA to trainer.callbacks")
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._loaded_step = checkpoint["global_step"]
 
     def measure(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         """Every number that applies to this model and its data; must be called on all ranks."""
@@ -102,8 +106,7 @@ class Evaluation(Callback):
         folder.mkdir(parents=True, exist_ok=True)
         record = {
             "stage": stage,
-            "step": trainer.global_step,
-            "epoch": trainer.current_epoch,
+            "step": trainer.global_step if stage == "fit" else self._loaded_step,
             "model": type(pl_module).__name__,
             "dataset": getattr(data_of(trainer), "name", None),
             "seed": global_seed(),

@@ -116,8 +116,9 @@ class Files(Source):
                 prefix = next((p for p in (f"{split}_", "", "train_") if f"{p}images" in stored.files), "")
                 arrays = {key: stored[prefix + key] for key in ("images", "labels") if prefix + key in stored.files}
         except (ValueError, TypeError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            why = str(error).partition(".")[0]
             raise InputError(
-                f"{self.path} is not a readable .npz of plain arrays ({error}); save it anew with numpy.savez"
+                f"{self.path} is not a readable .npz of plain arrays ({why}); save it anew with numpy.savez"
             ) from error
         images, labels = arrays.get("images"), arrays.get("labels")
         if images is None or images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
