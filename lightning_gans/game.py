@@ -20,7 +20,7 @@ from lightning_gans.errors import NonFiniteError
 from lightning_gans.history import LossHistory
 from lightning_gans.optimizers import make_defaults_picklable
 from lightning_gans.players import Players, ScheduleCounts, clip_gradients
-from lightning_gans.randomness import global_seed, keyed_seed
+from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.runs import data_of
 from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
 
@@ -185,7 +185,7 @@ class Game(Doors):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self._draws = 0
-        torch.manual_seed(keyed_seed("layers", global_seed(), self.global_step, self.global_rank))  # dropout and the like
+        reseed_layers(self.device, keyed_seed("layers", global_seed(), self.global_step, self.global_rank))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step % (cast(Any, self.trainer).log_every_n_steps or 50) == 0:
@@ -253,8 +253,9 @@ class Game(Doors):
         self._draws += 1
         self._random = self._random or torch.Generator(self.device)
         self._random.manual_seed(keyed_seed("noise", global_seed(), self.global_step, self._draws))
-        rows = sampler(n * world_size(), self._random)
-        return rows[self.global_rank * n :][:n].to(self.dtype)
+        if (world := world_size()) == 1:
+            return sampler(n, self._random).to(self.dtype)
+        return sampler(n * world, self._random)[self.global_rank * n :][:n].to(self.dtype)
 
     def _count_batches(self) -> None:
         """Make ``global_step`` count training batches, where Lightning would count the steps of all optimisers.

@@ -56,7 +56,7 @@ class Uniform(Prior):
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         device = generator.device if generator else None
-        return torch.rand(n, self.dim, generator=generator, device=device) * (self.high - self.low) + self.low
+        return torch.empty(n, self.dim, device=device).uniform_(self.low, self.high, generator=generator)
 
     def log_prob(self, z: Tensor) -> Tensor:
         inside = ((z >= self.low) & (z <= self.high)).all(dim=1)

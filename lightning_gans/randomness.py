@@ -21,3 +21,13 @@ def keyed_generator(*key: int | str, device: torch.device | str = "cpu") -> torc
 def global_seed() -> int:
     """The run's seed: what ``seed_everything`` was given, else 0."""
     return int(os.environ.get("PL_GLOBAL_SEED", 0))
+
+
+def reseed_layers(device: torch.device, seed: int) -> None:
+    """Seed the streams that dropout and noise layers on ``device`` draw from.
+
+    ``torch.manual_seed`` also notes where it was called from for every GPU that is not in use yet, which takes 0.3 ms.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

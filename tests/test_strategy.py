@@ -68,7 +68,7 @@ def test_stock_ddp_is_refused_with_the_name_of_what_works(ranks: list[dict[str, 
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str) -> None:
     process = start(f"{which} rank fails", tmp_path)
-    output, _ = process.communicate(timeout=90)
+    output, _ = process.communicate(timeout=200)
     assert process.returncode != 0
     assert f"rank {['first', 'second'].index(which)} failed" in output
     assert "a fault of this rank alone" in output

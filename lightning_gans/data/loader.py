@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_gans.randomness import global_seed, keyed_generator
+from lightning_gans.randomness import global_seed, keyed_generator, keyed_seed
 
 
 @dataclass  # not frozen: Lightning copies a batch field by field for some precisions
@@ -45,6 +45,7 @@ class RowLoader:
         self.epoch = -1
         self._given = 0
         self._resumes = False
+        self._random = torch.Generator()
 
     def __len__(self) -> int:
         full, rest = divmod(self.size, self.batch_size)
@@ -63,8 +64,8 @@ class RowLoader:
 
     def again(self, rows: Rows, number: int) -> Rows:
         """The ``number``-th further batch of the same step, drawn with replacement."""
-        generator = keyed_generator("fresh", global_seed(), rows.epoch, rows.position, number)
-        drawn = torch.randint(self.size, (rows.global_size,), generator=generator)
+        self._random.manual_seed(keyed_seed("fresh", global_seed(), rows.epoch, rows.position, number))
+        drawn = torch.randint(self.size, (rows.global_size,), generator=self._random)
         return Rows(self._mine(drawn), rows.epoch, rows.position, rows.global_size)
 
     def _share(self, rows: Tensor, position: int) -> Rows:
@@ -72,6 +73,8 @@ class RowLoader:
         return Rows(self._mine(rows), self.epoch, position, len(rows))
 
     def _mine(self, rows: Tensor) -> Tensor:
+        if self.world_size == 1:
+            return rows
         share = len(rows) // self.world_size
         return rows[self.rank * share :][:share]
 
