@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import torch
 from lightning.pytorch import LightningModule
@@ -177,6 +178,16 @@ def save_hyperparameters(module: LightningModule, frame: FrameType) -> None:
         return
     ignore = [name for given in collect_init_args(frame, []) for name, value in given.items() if not _is_plain(value)]
     module.save_hyperparameters(ignore=ignore, frame=frame)
+
+
+def choices(cls: type, frame: FrameType) -> None:
+    """Refuse an argument of the constructors above ``frame`` that is none of its choices (the command has looked already)."""
+    given = {name: value for arguments in collect_init_args(frame, []) for name, value in arguments.items()}
+    for constructor in (base.__init__ for base in cls.__mro__ if "__init__" in vars(base)):  # type: ignore[misc]
+        with suppress(NameError):  # a type that is imported for type checkers only
+            for name, hint in get_type_hints(constructor).items():
+                if get_origin(hint) is Literal and name in given and given[name] not in get_args(hint):
+                    raise InputError(f"{name} is {given[name]!r}, but must be one of {', '.join(map(repr, get_args(hint)))}")
 
 
 def _is_plain(value: Any) -> bool:

@@ -82,6 +82,7 @@ class Game(Doors):
         self._history = LossHistory()
         self._draws = 0
         self._random: torch.Generator | None = None  # made where it is needed: it cannot be sent to a spawned process
+        checks.choices(type(self), sys._getframe())
         checks.save_hyperparameters(self, sys._getframe())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

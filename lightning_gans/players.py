@@ -114,7 +114,7 @@ class Players:
                         f"{key} of the {name}: {_plain(stored)} in the checkpoint, {value} from now on", stacklevel=2
                     )
                     if key == "lr":
-                        group["lr"] = group["lr"] * value / stored
+                        group["lr"] = group["lr"] * value / stored if stored else value
                         if "initial_lr" in group:
                             group["initial_lr"] = value
                     else:

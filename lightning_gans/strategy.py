@@ -73,7 +73,7 @@ def check_ranks_agree(parameters: Iterable[Tensor]) -> None:
     extremes = torch.cat([sums, -sums])
     dist.all_reduce(extremes, dist.ReduceOp.MAX)
     spread = extremes[:2] + extremes[2:]
-    if not bool((spread == 0).all()):  # also true of NaN, which is reported as a non-finite loss first
+    if bool((spread != 0).logical_and(~spread.isnan()).any()):  # what is not finite is noticed by its loss
         raise RuntimeError(
             f"the ranks have drifted apart: a checksum of the parameters differs by {float(spread.abs().max()):.3g}; "
             "step every optimiser through turn() or simultaneously(), on every rank alike"

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+# Everything here is small, and threads that wait for each other would be slower; processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

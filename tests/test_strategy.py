@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ranks(folder: Path) -> list[dict[str, Any]]:
     """What each of two processes found, see ``two_ranks``."""
     process = start("two_ranks", folder)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
     return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
 
@@ -68,7 +68,7 @@ def test_stock_ddp_is_refused_with_the_name_of_what_works(ranks: list[dict[str, 
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str) -> None:
     process = start(f"{which} rank fails", tmp_path)
-    output, _ = process.communicate(timeout=200)
+    output, _ = process.communicate(timeout=280)
     assert process.returncode != 0
     assert f"rank {['first', 'second'].index(which)} failed" in output
     assert "a fault of this rank alone" in output
