@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -136,13 +137,17 @@ def run_missing(folder: Path, epochs: int, seeds: Iterable[int], jobs: int) -> N
 
 def _spread(runs: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     columns = {name: [run[name] for run in runs] for name in _COLUMNS}
-    return {name: (statistics.fmean(x), statistics.stdev(x) if len(x) > 1 else 0.0) for name, x in columns.items()}
+    return {name: (statistics.fmean(x), statistics.stdev(x) if len(x) > 1 else math.nan) for name, x in columns.items()}
 
 
 def _cells(numbers: dict[str, tuple[float, float]]) -> str:
-    return "".join(
-        f"{f'{mean:.{d}f} ± {std:.{d}f}':>20}" for d, (mean, std) in zip(_COLUMNS.values(), numbers.values(), strict=True)
-    )
+    cells = zip(_COLUMNS.values(), numbers.values(), strict=True)
+    return "".join(f"{_cell(mean, std, digits):>20}" for digits, (mean, std) in cells)
+
+
+def _cell(mean: float, std: float, digits: int) -> str:
+    """Mean and standard deviation; one run has none."""
+    return f"{mean:.{digits}f}" if math.isnan(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
 def main() -> None:
