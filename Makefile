@@ -37,8 +37,8 @@ lint: setup  ## check style and types
 bench: setup  ## measure speed against hand-written loops, as ratios within one run
 	$(BIN)/python -m tests.benchmarks
 
-data: setup  ## say which datasets are under data/ and where to get the others
-	$(BIN)/python -m lightning_gans.data
+data: setup  ## say which datasets are under data/ and where to get the others; pack those that are there
+	$(BIN)/lightning data
 
 table: setup  ## Table 2 of GAAN, 3 seeds of 60 epochs (about an hour and a half on two cores)
 	$(BIN)/python -m lightning_gans.tables.gaan_table2 --epochs 60 --seeds 0 1 2 --jobs 2

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import sys
+from pathlib import Path
 
 from lightning_gans import __version__
+from lightning_gans.errors import InputError
 
-_USAGE = f"""lightning-gans {__version__}: GANs with an autoencoder, and the models they grew from
+_USAGE = """lightning-gans {version}: GANs with an autoencoder, and the models they grew from
 
 usage: lightning {{fit,validate,test,predict}} [--config FILE] [--model CLASS] [--data.dataset NAME] [options]
 
-  fit       train a model
-  validate  measure a model as during training
-  test      measure a trained model
-  predict   write samples of a trained model as images
+  fit         train a model
+  validate    measure a model as during training
+  test        measure a trained model
+  predict     write samples of a trained model as images
+{commands}
 
 examples:
   lightning fit --config configs/gaan_grid25.yaml
@@ -30,14 +35,28 @@ examples:
 def main() -> None:
     """The ``lightning`` command."""
     arguments = sys.argv[1:]
+    commands = {file.stem: file for file in sorted((Path(__file__).parent / "commands").glob("[a-z]*.py"))}
     if arguments in ([], ["-h"], ["--help"]):
-        print(_USAGE, end="")
+        lines = [f"  {name:<11} {_summary(file)}" for name, file in commands.items()]
+        print(_USAGE.format(version=__version__, commands="\n".join(lines)), end="")
     elif arguments == ["--version"]:
         print(f"lightning-gans {__version__}")
+    elif arguments[0] in commands:
+        try:
+            importlib.import_module(f"lightning_gans.commands.{arguments[0]}").main(arguments[1:])
+        except InputError as error:
+            print(f"lightning: error: {error}", file=sys.stderr)
+            sys.exit(2)
     else:
         from lightning_gans.cli import main as run
 
         run()
+
+
+def _summary(file: Path) -> str:
+    """The first line of a command's file, without importing it."""
+    line = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0]
+    return line[:1].lower() + line[1:].rstrip(".")
 
 
 if __name__ == "__main__":

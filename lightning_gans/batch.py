@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,11 +20,13 @@ class Batch:
         images: float ``(N, C, H, W)``, or points ``(N, 2)``; N is this rank's share of the global batch.
         conditions: what travels with each image, such as its label, ``(N, ...)``; ``None`` where the data has none.
         draw_again: gives the next of the further batches of this step, see ``fresh``.
+        labelled: some samples with their labels, where a few were asked for; the batch itself then has no conditions.
     """
 
     images: Tensor
     conditions: Tensor | None = None
     draw_again: Callable[[], Batch] | None = None
+    labelled: Batch | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -40,10 +42,11 @@ class Batch:
         return self.draw_again()
 
     def map_images(self, convert: Callable[[Tensor], Tensor]) -> Batch:
-        """The same batch with ``convert`` applied to its images, and to those of every batch drawn from it."""
+        """The same batch with ``convert`` applied to its images, and to those of every batch that belongs to it."""
         draw = self.draw_again
         again = None if draw is None else (lambda: draw().map_images(convert))
-        return replace(self, images=convert(self.images), draw_again=again)
+        labelled = None if self.labelled is None else self.labelled.map_images(convert)
+        return Batch(convert(self.images), self.conditions, again, labelled)
 
     @classmethod
     def of(cls, value: Any) -> Batch:

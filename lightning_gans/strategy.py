@@ -8,15 +8,20 @@ averaged inside its step, whatever produced them: half the traffic or less, and 
 from __future__ import annotations
 
 import os
+import random
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
@@ -80,6 +85,22 @@ def check_ranks_agree(parameters: Iterable[Tensor]) -> None:
         )
 
 
+def free_port() -> int:
+    """A port for the ranks to meet at, below those that the system lends to connections.
+
+    Lightning takes one of the lent ones, seconds before it is listened at: time enough to be lent to somebody else.
+    """
+    try:
+        lent = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        lent = 32768
+    for port in random.SystemRandom().sample(range(10_000, max(lent, 20_000)), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise RuntimeError("no port is free for the ranks to meet at; set MASTER_PORT")
+
+
 class GameStrategy(DDPStrategy):
     """One process a device; averages the gradients of the stepped player over all of them.
 
@@ -89,6 +110,11 @@ class GameStrategy(DDPStrategy):
 
     def __init__(self, timeout: timedelta = timedelta(minutes=10), **kwargs: Any) -> None:
         super().__init__(timeout=timeout, **kwargs)
+
+    def _configure_launcher(self) -> None:
+        if type(self.cluster_environment) is LightningEnvironment and "MASTER_PORT" not in os.environ:
+            self.cluster_environment._main_port = free_port()
+        super()._configure_launcher()
 
     def configure_ddp(self) -> None:
         """Leave the module unwrapped: no reducer to satisfy."""

@@ -27,7 +27,7 @@ from lightning_gans import GAAN, GAN, MLP, WGANGP, Adam, Batch, ConvGenerator, C
 from lightning_gans.networks import Network
 from lightning_gans.priors import Prior
 from lightning_gans.randomness import keyed_generator
-from lightning_gans.strategy import check_ranks_agree
+from lightning_gans.strategy import check_ranks_agree, free_port
 
 IMAGE = (1, 8, 8)
 RENDEZVOUS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -254,7 +254,8 @@ def furthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
 def start(mode: str, folder: Path) -> subprocess.Popen[str]:
     """Start this file in a process of its own."""
     threads = str(torch.get_num_threads())
-    environment = {key: value for key, value in os.environ.items() if key not in RENDEZVOUS} | {"OMP_NUM_THREADS": threads}
+    kept = {key: value for key, value in os.environ.items() if key not in RENDEZVOUS}
+    environment = kept | {"OMP_NUM_THREADS": threads, "MASTER_PORT": str(free_port())}
     command = [sys.executable, "-W", "ignore", __file__, mode, str(folder)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,28 @@ from lightning_gans.randomness import global_seed, keyed_generator, keyed_seed
 
 @dataclass  # not frozen: Lightning copies a batch field by field for some precisions
 class Rows:
-    """The rows of one batch, this rank's share, and where in the run they stand."""
+    """The samples of one batch, this rank's share, and where in the run they stand.
+
+    Attributes:
+        indices: numbers of the samples.
+        epoch: of the run.
+        position: of the batch in its epoch.
+        number: 0 for the batch itself, k for the k-th further batch of the same step.
+        global_size: samples of the batch over all ranks.
+        first: number of this rank's first sample among those.
+    """
 
     indices: Tensor
     epoch: int
     position: int
+    number: int
     global_size: int
+    first: int
+
+    def drawn(self, purpose: str, draw: Callable[[int, torch.Generator], Tensor]) -> Tensor:
+        """This rank's part of what ``draw`` makes for the global batch from a stream of its own for this batch."""
+        generator = keyed_generator(purpose, global_seed(), self.epoch, self.position, self.number)
+        return draw(self.global_size, generator)[self.first : self.first + len(self.indices)]
 
 
 class RowLoader:
@@ -60,23 +76,19 @@ class RowLoader:
         for position in range(self._given, len(self)):
             rows = order[position * self.batch_size :][: self.batch_size]
             self._given = position + 1
-            yield self._share(rows, position)
+            yield self._share(rows, position, 0, self.epoch)
 
     def again(self, rows: Rows, number: int) -> Rows:
         """The ``number``-th further batch of the same step, drawn with replacement."""
         self._random.manual_seed(keyed_seed("fresh", global_seed(), rows.epoch, rows.position, number))
         drawn = torch.randint(self.size, (rows.global_size,), generator=self._random)
-        return Rows(self._mine(drawn), rows.epoch, rows.position, rows.global_size)
+        return self._share(drawn, rows.position, number, rows.epoch)
 
-    def _share(self, rows: Tensor, position: int) -> Rows:
-        rows = rows[: len(rows) // self.world_size * self.world_size]
-        return Rows(self._mine(rows), self.epoch, position, len(rows))
-
-    def _mine(self, rows: Tensor) -> Tensor:
-        if self.world_size == 1:
-            return rows
+    def _share(self, rows: Tensor, position: int, number: int, epoch: int) -> Rows:
         share = len(rows) // self.world_size
-        return rows[self.rank * share :][:share]
+        first = self.rank * share
+        mine = rows if self.world_size == 1 else rows[first : first + share]
+        return Rows(mine, epoch, position, number, share * self.world_size, first)
 
     def state_dict(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "given": self._given}

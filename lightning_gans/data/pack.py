@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from tqdm import tqdm
 from lightning_gans.data.source import Samples, Source
 from lightning_gans.errors import InputError
 
-_CHUNK = 512  # images decoded ahead of the writer: bounds the memory
+_AHEAD = 256  # images decoded ahead of the writer: bounds the memory
+_verified: set[tuple[str, int, int, int]] = set()
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,21 @@ class Pack:
 
     Attributes:
         images: uint8 ``(N, C, H, W)``, memory-mapped, copy on write.
-        labels: int64 ``(N,)`` or ``None``.
+        conditions: what travels with them, see ``Samples``, likewise.
         classes: the names that labels count.
+        attributes: the names of the columns of attributes.
+        note: how the split came about.
+        partial: what part of the official set it was made of, empty for all of it.
+        digest: of the images' file, sha256.
     """
 
     images: np.ndarray
-    labels: np.ndarray | None
+    conditions: dict[str, np.ndarray]
     classes: tuple[str, ...]
+    attributes: tuple[str, ...]
+    note: str
+    partial: str
+    digest: str
 
 
 def open_pack(source: Source, split: str) -> Pack:
@@ -66,21 +76,38 @@ def open_pack(source: Source, split: str) -> Pack:
 def _folder(source: Source, split: str) -> Path:
     """One folder for each way of cutting the same images."""
     request = source.request
-    cut = [str(request.image_size or ""), {1: "grey", 3: "colour"}.get(request.channels or 0, "")]
+    crop = "" if request.crop is None else f"crop{request.crop}"
+    cut = [str(request.image_size or source.usual_size or ""), crop, {1: "grey", 3: "colour"}.get(request.channels or 0, "")]
     cut += ["readable" if request.skip_unreadable else "", split]
     own = [] if source.path is None else [hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:8]]
-    return request.root / "packed" / "-".join([source.name, *own, *filter(None, cut)])
+    return request.root / "packed" / "-".join([source.packed_as or source.name, *own, *filter(None, cut)])
 
 
 def _read(folder: Path) -> tuple[Pack, dict[str, Any]]:
     info = json.loads((folder / "pack.json").read_text())
-    arrays: dict[str, np.ndarray] = {}
+    if info.pop("checksum", None) != _checksum(info):
+        raise ValueError("pack.json was altered")
     for name, digest in info["sha256"].items():
-        with open(folder / name, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                raise ValueError(f"{name} was altered")
-        arrays[name] = np.load(folder / name, mmap_mode="c", allow_pickle=False)
-    return Pack(arrays["images.npy"], arrays.get("labels.npy"), tuple(info["classes"])), info
+        _verify(folder / name, digest)
+    arrays = {Path(name).stem: np.load(folder / name, mmap_mode="c", allow_pickle=False) for name in info["sha256"]}
+    images = arrays.pop("images")
+    texts = (tuple(info["classes"]), tuple(info["attributes"]), info["note"], info["partial"])
+    return Pack(images, arrays, *texts, info["sha256"]["images.npy"]), info
+
+
+def _verify(file: Path, digest: str) -> None:
+    """Check a file's content, once in a process as long as nobody touches it."""
+    status = file.stat()
+    state = (digest, status.st_ino, status.st_size, status.st_mtime_ns)
+    if state in _verified:
+        return
+    if _digest(file) != digest:
+        raise ValueError(f"{file.name} was altered")
+    _verified.add(state)
+
+
+def _checksum(info: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(info, sort_keys=True).encode()).hexdigest()
 
 
 def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any] | None, stale: int | None) -> None:
@@ -96,16 +123,19 @@ def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any]
     try:
         with open(scratch / "images.npy", "wb") as file:
             _write_images(file, samples, f"{source.name} {split}")
-        if samples.labels is not None:
-            with open(scratch / "labels.npy", "wb") as file:  # numpy.save does not notice a full disk
-                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(samples.labels))
-                file.write(samples.labels.tobytes())
+        for name, array in samples.conditions.items():
+            with open(scratch / f"{name}.npy", "wb") as file:  # numpy.save does not notice a full disk
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+                file.write(array.tobytes())
         info = {
             "source": _plain(fingerprint),
             "classes": list(source.classes),
+            "attributes": list(source.attributes),
+            "note": source.note,
+            "partial": source.partial,
             "sha256": {file.name: _digest(file) for file in sorted(scratch.glob("*.npy"))},
         }
-        (scratch / "pack.json").write_text(json.dumps(info, indent=1))
+        (scratch / "pack.json").write_text(json.dumps({**info, "checksum": _checksum(info)}, indent=1))
         _put_in_place(scratch, folder, stale)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
@@ -134,11 +164,21 @@ def _write_images(file: BinaryIO, samples: Samples, what: str) -> None:
 
 
 def _decoded(samples: Samples, what: str) -> Iterator[np.ndarray]:
+    """The images in order, decoded on all cores, never more than a few ahead of who takes them."""
+    waiting: deque[Future[np.ndarray]] = deque()
     with ThreadPoolExecutor() as pool, tqdm(total=samples.size, desc=f"packing {what}", delay=1, unit=" images") as bar:
-        for start in range(0, samples.size, _CHUNK):
-            chunk = range(start, min(start + _CHUNK, samples.size))
-            yield from pool.map(samples.image, chunk)
-            bar.update(len(chunk))
+        try:
+            for number in range(samples.size):
+                waiting.append(pool.submit(samples.image, number))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+                    bar.update()
+            while waiting:
+                yield waiting.popleft().result()
+                bar.update()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _put_in_place(scratch: Path, folder: Path, stale: int | None) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from lightning_gans.data.pixels import Crop, to_pixels
 from lightning_gans.errors import InputError
+
+Condition = Literal["labels", "attributes", "captions"]
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,11 @@ class Request:
     Attributes:
         dataset: a name, or the path of one's own images.
         root: where the datasets' files are.
-        image_size: wanted side in pixels, ``None`` for the images' own.
+        image_size: wanted side in pixels, ``None`` for the dataset's usual one.
         channels: 1 for grey, 3 for colour, ``None`` for the images' own.
         skip_unreadable: leave out what is not an image instead of refusing.
+        crop: what is cut out of each image before it is scaled, see ``to_pixels``.
+        download: fetch what is missing.
     """
 
     dataset: str
@@ -32,6 +37,8 @@ class Request:
     image_size: int | None = None
     channels: int | None = None
     skip_unreadable: bool = False
+    crop: Crop = None
+    download: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,44 +49,80 @@ class Samples:
         size: number of samples.
         image: gives the i-th as uint8 ``(C, H, W)``; called from several threads.
         labels: int64 ``(size,)``, ``None`` where there are none.
+        attributes: uint8 ``(size, A)`` of zeros and ones.
+        captions: uint8 ``(size, K, L)``, see ``encode_captions``.
     """
 
     size: int
     image: Callable[[int], np.ndarray]
     labels: np.ndarray | None = None
+    attributes: np.ndarray | None = None
+    captions: np.ndarray | None = None
+
+    @property
+    def conditions(self) -> dict[str, np.ndarray]:
+        """What travels with the images, by name."""
+        found = {"labels": self.labels, "attributes": self.attributes, "captions": self.captions}
+        return {name: array for name, array in found.items() if array is not None}
 
 
-class Source:
-    """One dataset.
+class Dataset:
+    """What has a name.
 
     Args:
         request: what the user asked for.
 
     Attributes:
         name: names the dataset in logs and its pack.
-        classes: the classes that labels count, in order; empty where there are none.
-        path: of the user's own images, ``None`` for a dataset that has a name.
+        where: its files, and where to get them; for people.
+        size: of these files, for people.
     """
 
     name: str
-    classes: tuple[str, ...] = ()
-    path: Path | None = None
+    where: str = ""
+    size: str = ""
 
     def __init__(self, request: Request) -> None:
         self.request = request
 
     @classmethod
     def answers_to(cls, request: Request) -> bool:
-        """Whether this is the class for ``request``."""
-        raise NotImplementedError
+        """Whether this is the class for ``request``; a dataset that has a name answers to just that."""
+        return request.dataset in cls.names()
 
     @classmethod
     def names(cls) -> list[str]:
         """Names to suggest to somebody who mistyped one."""
-        return []
+        return [cls.name] if hasattr(cls, "name") else []
+
+
+class Source(Dataset):
+    """One dataset of images.
+
+    Attributes:
+        classes: the classes that labels count, in order; empty where there are none.
+        attributes: names of the columns of ``Samples.attributes``.
+        splits: what ``samples`` can be asked for; without ``test``, models are measured against training images.
+        usual_size: side in pixels that images are scaled to where no size is asked for, ``None`` for their own.
+        packed_as: the name of another dataset whose packs are shared.
+        stacks: three images make one sample, see ``mnist1k``.
+        path: of the user's own images, ``None`` for a dataset that has a name.
+        note: said of the splits when they are printed, such as how they were drawn; known after ``samples``.
+        partial: "10,000 of 202,599 images" where files of the official set are missing; known after ``samples``.
+    """
+
+    classes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ("train", "test")
+    usual_size: int | None = None
+    packed_as: str | None = None
+    stacks: bool = False
+    path: Path | None = None
+    note: str = ""
+    partial: str = ""
 
     def samples(self, split: str) -> Samples:
-        """The split ``train`` or ``test``.
+        """One of ``splits``.
 
         Raises:
             InputError: a file is missing or damaged; says which and where to get it.
@@ -90,8 +133,45 @@ class Source:
         """What changes when the source's files do, plain values only; ``None`` where the files are not there."""
         raise NotImplementedError
 
+    def download(self) -> None:
+        """Fetch the files.
 
-class Points:
+        Raises:
+            InputError: nobody can, or the network is not there.
+        """
+        raise InputError(f"{self.name} cannot be downloaded; get it by hand: {self.where}")
+
+    def by_torchvision(self, name: str, **arguments: Any) -> None:
+        """Fetch the files with a class of torchvision's: it shows progress, compares checksums, and keeps what is there."""
+        from torchvision import datasets
+
+        try:
+            getattr(datasets, name)(self.request.root, download=True, **arguments)
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
+            ) from error
+
+    def missing(self, what: str) -> InputError:
+        """The sentence for a file that is not there."""
+        fetch = ", or let data.download true fetch it" if type(self).download is not Source.download else ""
+        return InputError(f"{what} is not under {self.request.root}; {self.where}{fetch}, or set data.root")
+
+    def find(self, *places: str) -> Path | None:
+        """The first of some paths below the root that is there."""
+        return next((path for place in places if (path := self.request.root / place).exists()), None)
+
+    def pixels(self, image: Image.Image) -> np.ndarray:
+        """An image as the user asked for it, uint8 ``(C, H, W)``."""
+        request = self.request
+        return to_pixels(image, request.image_size or self.usual_size, request.channels, request.crop)
+
+    def of_arrays(self, images: np.ndarray, **conditions: np.ndarray | None) -> Samples:
+        """Samples of images that are in memory, uint8 ``(N, H, W)`` or ``(N, H, W, 3)``."""
+        return Samples(len(images), lambda i: self.pixels(Image.fromarray(images[i])), **conditions)
+
+
+class Points(Dataset):
     """A dataset of points, made and not read: it needs no files and no pack.
 
     Attributes:
@@ -99,7 +179,6 @@ class Points:
         std: standard deviation of each mode and axis.
     """
 
-    name: str
     centres: np.ndarray | None = None
     std: float | None = None
 
@@ -108,17 +187,22 @@ class Points:
         raise NotImplementedError
 
 
+def all_sources() -> Iterator[type[Source] | type[Points]]:
+    """The class of every file of ``sources/``; those for any path come last, for a name wins over a folder called the same."""
+    package = importlib.import_module("lightning_gans.data.sources")
+    names = sorted((found.name for found in pkgutil.iter_modules(package.__path__)), key=lambda n: (n == "files", n))
+    for name in names:
+        yield importlib.import_module(f"{package.__name__}.{name}").SOURCE
+
+
 def find_source(request: Request) -> Source | Points:
     """The source that answers to the request.
 
     Raises:
         InputError: none does; names those that there are.
     """
-    package = importlib.import_module("lightning_gans.data.sources")
     names: list[str] = []
-    # A dataset's name wins over a folder that happens to be called the same.
-    for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name == "files"):
-        source = importlib.import_module(f"{package.__name__}.{found.name}").SOURCE
+    for source in all_sources():
         if source.answers_to(request):
             return source(request)
         names += source.names()
@@ -128,22 +212,27 @@ def find_source(request: Request) -> Source | Points:
     )
 
 
-def to_pixels(image: Image.Image, size: int | tuple[int, int] | None, channels: int | None) -> np.ndarray:
-    """uint8 ``(C, H, W)``: grey or colour, the shorter side scaled to ``size`` and the middle cut out.
+def stamp(*files: Path) -> dict[str, list[int]]:
+    """Size and time of change of files: what a fingerprint is usually made of."""
+    return {file.name: [(status := file.stat()).st_size, status.st_mtime_ns] for file in files}
 
-    ``size`` is a side or (height, width); ``None`` keeps the image's own.
+
+def encode_captions(captions: list[list[str]]) -> np.ndarray:
+    """Captions as UTF-8 bytes padded with zeros, uint8 ``(N, K, L)``: K captions an image, the fewer repeated.
+
+    Raises:
+        InputError: an image has no caption.
     """
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # Pillow would cut at 255
-    channels = channels or (1 if image.mode in ("1", "L") else 3)
-    image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None:
-        height, width = (size, size) if isinstance(size, int) else size
-        if image.size != (width, height):
-            scale = max(width / image.width, height / image.height)
-            scaled = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-            image = image.resize(scaled, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS)
-            left, top = (image.width - width) // 2, (image.height - height) // 2
-            image = image.crop((left, top, left + width, top + height))
-    pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    for number, some in enumerate(captions):
+        if not some:
+            raise InputError(f"image {number} has no caption; write one, or remove the image")
+    count = max(map(len, captions))
+    encoded = [[some[k % len(some)].encode() for k in range(count)] for some in captions]
+    length = max(len(text) for some in encoded for text in some)
+    padded = b"".join(text.ljust(length, b"\0") for some in encoded for text in some)
+    return np.frombuffer(padded, np.uint8).reshape(len(captions), count, length)
+
+
+def decode_caption(codes: Any) -> str:
+    """The text of one row of bytes, as in a batch's conditions."""
+    return bytes(int(code) for code in codes).rstrip(b"\0").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,3 +76,16 @@ def latent_map(regions: Tensor, bounds: tuple[float, float], count: int, title: 
 def save(figure: Figure, file: Path) -> None:
     """Write a figure as PNG."""
     figure.savefig(file, dpi=120)
+
+
+def contact_sheet(images: Tensor, titles: Sequence[str], columns: int = 8) -> Figure:
+    """Images ``(N, C, H, W)`` in [-1, 1], each with its title below."""
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.5 * columns, 2.0 * rows), layout="constrained")
+    pixels = ((images.float().clamp(-1, 1) + 1) / 2).permute(0, 2, 3, 1).cpu().numpy()
+    for number, (image, title) in enumerate(zip(pixels, titles, strict=True), 1):
+        axes = figure.add_subplot(rows, columns, number)
+        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
+        axes.set(xticks=[], yticks=[], frame_on=False)
+        axes.set_xlabel(textwrap.fill(textwrap.shorten(title, 160), 28), fontsize=6)
+    return figure

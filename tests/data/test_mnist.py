@@ -58,7 +58,7 @@ def test_digits_are_scaled_and_coloured_as_asked(tmp_path):
 def test_a_missing_file_is_named_with_where_to_put_and_get_it(tmp_path, missing):
     lay_out(tmp_path / "MNIST" / "raw")
     (tmp_path / "MNIST" / "raw" / missing).unlink()
-    with pytest.raises(InputError, match=rf"{missing}\.gz is not in {tmp_path / 'MNIST' / 'raw'}.*download.*data\.root"):
+    with pytest.raises(InputError, match=rf"{missing}\.gz is not under {tmp_path}.*MNIST/raw.*data\.download.*data\.root"):
         samples(tmp_path)
 
 

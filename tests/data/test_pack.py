@@ -51,8 +51,8 @@ def test_a_pack_holds_images_labels_and_classes(tmp_path):
     assert pack.images.dtype == np.uint8
     assert pack.images.shape == (6, 1, 2, 2)
     assert pixels(pack) == [0, 1, 2, 3, 4, 5]
-    assert pack.labels.dtype == np.int64
-    assert pack.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert pack.conditions["labels"].dtype == np.int64
+    assert pack.conditions["labels"].tolist() == [0, 1, 0, 1, 0, 1]
     assert pack.classes == ("even", "odd")
     assert left_behind(tmp_path) == []
 
@@ -123,7 +123,7 @@ def test_a_damaged_pack_is_made_anew_from_its_source(tmp_path, damage):
     for _ in range(2):
         pack = open_pack(Made(tmp_path), "train")
         assert pixels(pack) == [0, 1, 2, 3, 4, 5]
-        assert pack.labels.tolist() == [0, 1, 0, 1, 0, 1]
+        assert pack.conditions["labels"].tolist() == [0, 1, 0, 1, 0, 1]
     assert left_behind(tmp_path) == []
 
 

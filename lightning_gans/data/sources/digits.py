@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from lightning_gans.data.source import Request, Samples, Source, to_pixels
+from lightning_gans.data.source import Samples, Source
 
 
 class Digits(Source):
@@ -15,14 +14,8 @@ class Digits(Source):
 
     name = "digits"
     classes = tuple("0123456789")
-
-    @classmethod
-    def answers_to(cls, request: Request) -> bool:
-        return request.dataset == "digits"
-
-    @classmethod
-    def names(cls) -> list[str]:
-        return ["digits"]
+    note = "every fifth is for testing"
+    where = "comes with scikit-learn"
 
     def fingerprint(self, split: str) -> dict[str, Any]:
         return {"scikit-learn": "load_digits"}
@@ -34,10 +27,7 @@ class Digits(Source):
         held_out = np.arange(len(digits.images)) % 5 == 4
         chosen = held_out if split == "test" else ~held_out
         pixels = np.rint(digits.images[chosen] * (255 / 16)).astype(np.uint8)
-        size, channels = self.request.image_size, self.request.channels
-        return Samples(
-            len(pixels), lambda i: to_pixels(Image.fromarray(pixels[i]), size, channels), digits.target[chosen].astype(np.int64)
-        )
+        return self.of_arrays(pixels, labels=digits.target[chosen].astype(np.int64))
 
 
 SOURCE = Digits

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from lightning_gans.data.source import Request, Samples, Source, to_pixels
+from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
 
 
@@ -24,61 +23,53 @@ class MNIST(Source):
 
     name = "mnist"
     classes = tuple("0123456789")
-
-    @classmethod
-    def answers_to(cls, request: Request) -> bool:
-        return request.dataset == "mnist"
-
-    @classmethod
-    def names(cls) -> list[str]:
-        return ["mnist"]
+    where = "put the four original .gz files into MNIST/raw"
+    size = "11 MB"
+    folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
+    official = "MNIST"  # the class of torchvision that knows the checksums and the addresses
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
-        files = [self._find(name) for name in _names(split)]
-        return None if None in files else {f.name: [f.stat().st_size, f.stat().st_mtime_ns] for f in files if f}
+        files = [self._file(name) for name in _names(split)]
+        return None if None in files else stamp(*filter(None, files))
 
     def samples(self, split: str) -> Samples:
         pixels, labels = (self._read(name) for name in _names(split))
         if len(pixels) != len(labels):
-            raise InputError(f"MNIST's {split} files disagree: {len(pixels)} images, {len(labels)} labels; get them anew")
-        size, channels = self.request.image_size, self.request.channels
-        return Samples(len(pixels), lambda i: to_pixels(Image.fromarray(pixels[i]), size, channels), labels.astype(np.int64))
+            raise InputError(
+                f"the {split} files of {self.name} disagree: {len(pixels)} images, {len(labels)} labels; get them anew"
+            )
+        return self.of_arrays(pixels, labels=labels.astype(np.int64))
 
-    def _find(self, name: str) -> Path | None:
-        for folder in ("MNIST/raw", "mnist", "."):
-            for file in (self.request.root / folder / f"{name}.gz", self.request.root / folder / name):
-                if file.is_file():
-                    return file
-        return None
+    def download(self) -> None:
+        self.by_torchvision(self.official)
+
+    def _file(self, name: str) -> Path | None:
+        return self.find(*(f"{folder}/{name}{end}" for folder in self.folders for end in (".gz", "")))
 
     def _read(self, name: str) -> np.ndarray:
-        file = self._find(name)
+        file = self._file(name)
         if file is None:
-            raise InputError(
-                f"MNIST's {name}.gz is not in {self.request.root / 'MNIST' / 'raw'}; put the four original files there "
-                "(torchvision.datasets.MNIST(root, download=True) fetches them), or set data.root"
-            )
+            raise self.missing(f"{name}.gz")
         raw = file.read_bytes()
         if file.suffix == ".gz":
-            _check_md5(file, raw)
+            self._check_md5(file, raw)
             try:
                 raw = gzip.decompress(raw)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise InputError(f"{file} is damaged ({error}); get it anew") from error
         return _parse(file, raw)
 
+    def _check_md5(self, file: Path, raw: bytes) -> None:
+        from torchvision import datasets
+
+        expected = dict(getattr(datasets, self.official).resources)[file.name]
+        if (found := hashlib.md5(raw, usedforsecurity=False).hexdigest()) != expected:
+            raise InputError(f"{file} is not the original: its md5 is {found} instead of {expected}; get it anew")
+
 
 def _names(split: str) -> tuple[str, str]:
     part = "train" if split == "train" else "t10k"
     return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
-
-
-def _check_md5(file: Path, raw: bytes) -> None:
-    from torchvision.datasets import MNIST as Official
-
-    expected = dict(Official.resources)[file.name]
-    if (found := hashlib.md5(raw, usedforsecurity=False).hexdigest()) != expected:
-        raise InputError(f"{file} is not the original: its md5 is {found} instead of {expected}; get it anew")
 
 
 def _parse(file: Path, raw: bytes) -> np.ndarray:

@@ -27,7 +27,10 @@ class PlanarPoints(Points):
 
     _PATTERN = re.compile(r"(grid|ring)(\d+)|swissroll")
 
+    where = "made on the spot, other numbers of modes too"
+
     def __init__(self, request: Request) -> None:
+        super().__init__(request)
         self.name = request.dataset
         match = self._PATTERN.fullmatch(self.name)
         assert match is not None

@@ -1,0 +1,179 @@
+"""A dataset opened: its splits in memory, what they mean, and how to say so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_gans.data.pack import open_pack
+from lightning_gans.data.source import Points, Request, Source, find_source
+from lightning_gans.data.split import Split
+from lightning_gans.errors import InputError
+
+_STACKED = 25_600  # fixed triples of digits to measure against: the papers count modes in as many samples
+
+
+@dataclass
+class Opened:
+    """The splits ``train`` and ``test`` of a dataset, and ``valid`` where some samples are held out.
+
+    Attributes:
+        name: of the dataset.
+        splits: by name.
+        classes: the names that labels count.
+        attributes: the names of the columns of attributes.
+        note: how the splits came about, for people.
+        partial: "10,000 of 202,599 images" where files are missing.
+        points: the source where it is one of points, for their centres.
+        stacks: three digits make one sample.
+        digests: of the stored images of each split.
+    """
+
+    name: str
+    splits: dict[str, Split]
+    classes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    note: str = ""
+    partial: str = ""
+    points: Points | None = None
+    stacks: bool = False
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def keep_classes(self, wanted: Sequence[str | int]) -> None:
+        """Leave out all other classes; labels then count the wanted ones in their order."""
+        if self.stacks:
+            raise InputError(
+                f"data.classes keeps some classes, but those of {self.name} are made of three digits; leave it out"
+            )
+        splits = self.splits.values()
+        if not all("labels" in split.conditions for split in splits):
+            raise InputError(f"data.classes keeps some classes, but {self.name} has no labels; leave it out")
+        count = 1 + max(int(split.conditions["labels"].max()) for split in splits)
+        names = self.classes or tuple(map(str, range(count)))
+        unknown = [str(name) for name in wanted if str(name) not in names]
+        if unknown or not wanted:
+            raise InputError(f"data.classes names {', '.join(unknown) or 'nothing'}; {self.name} has {', '.join(names)}")
+        kept = [names.index(str(name)) for name in wanted]
+        self._change(lambda name, split: split.of_classes(kept))
+        self.classes = tuple(map(str, wanted))
+
+    def hold_out(self, share: float) -> None:
+        """Keep training samples from training; where there is no test split, they are it."""
+        whole = self.splits["train"]
+        self.splits["train"], self.splits["valid"] = whole.halves(share, self.name)
+        if self.splits["test"] is whole:
+            self.splits["test"] = self.splits["valid"]
+
+    def add_mirrored(self) -> None:
+        """Add a mirrored copy of every training image."""
+        whole = self.splits["train"]
+        self._change(lambda name, split: replace(split, copies=2) if split is whole else split)
+
+    def stack(self) -> None:
+        """Make samples of three digits each."""
+        self._change(lambda name, split: split.stacked(len(split) if name == "train" else _STACKED, name))
+        self.classes = tuple(f"{number:03d}" for number in range(1000))
+        self.note = "three digits make a sample, and training draws new triples all the time"
+
+    def _change(self, change: Callable[[str, Split], Split]) -> None:
+        """Splits that are one stay one."""
+        changed: dict[int, Split] = {}
+        for name, split in self.splits.items():
+            if id(split) not in changed:
+                changed[id(split)] = change(name, split)
+        self.splits = {name: changed[id(split)] for name, split in self.splits.items()}
+
+    def fingerprint(self, name: str) -> str:
+        """A hash of what the samples of a split are."""
+        split = self.splits[name]
+        digest = hashlib.sha256(f"{self.digests.get(name)} {self.name} {len(split)} {split.copies}".encode())
+        if split.rows is not None:
+            digest.update(split.rows.cpu().numpy().tobytes())
+        if not self.digests:
+            digest.update(split.samples.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Name, sizes, how the splits came about, and the balance of classes, in one line."""
+        train, test = self.splits["train"], self.splits["test"]
+        parts = [f"{self.name}{f' (partial: {self.partial})' if self.partial else ''}"]
+        parts.append(
+            ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items() if name == "train" or split is not train)
+        )
+        parts.append("x".join(map(str, train.take(torch.zeros(1, dtype=torch.long)).shape[1:])))
+        parts += [self.note] if self.note else []
+        parts += ["no test split: measured against the training images"] if test is train else []
+        labels = train.labels()
+        parts += [] if labels is None else [_balance(labels, self.classes)]
+        return "; ".join(parts)
+
+
+def _balance(labels: Tensor, classes: tuple[str, ...]) -> str:
+    """The share of each class, or where there are many the smallest and the largest."""
+    shares = torch.bincount(labels.cpu()).double() / len(labels)
+    names = classes or tuple(map(str, range(len(shares))))
+    if len(shares) <= 10:
+        return ", ".join(f"{name} {share:.1%}" for name, share in zip(names, shares.tolist(), strict=False))
+    low, high = int(shares.argmin()), int(shares.argmax())
+    return f"{len(shares)} classes, from {names[low]} {shares[low]:.2%} to {names[high]} {shares[high]:.2%}"
+
+
+def split_names(source: Source, train: str, test: str) -> tuple[str, str]:
+    """Where the splits for training and testing are stored.
+
+    Raises:
+        InputError: the source has none of that name.
+    """
+    if test == "test" and "test" not in source.splits:
+        test = train
+    for key, name in (("train_split", train), ("test_split", test)):
+        if name not in source.splits:
+            raise InputError(f"data.{key} is {name}, but {source.name} has {', '.join(source.splits)}")
+    return train, test
+
+
+def open_dataset(request: Request, train: str = "train", test: str = "test") -> Opened:
+    """The splits that a request asks for.
+
+    Raises:
+        InputError: a file is missing or damaged, or there is no such split.
+    """
+    source = find_source(request)
+    if isinstance(source, Points):
+        return Opened(source.name, {name: _split(*source.points(name)) for name in ("train", "test")}, points=source)
+    train, test = split_names(source, train, test)
+    packs = {name: open_pack(source, name) for name in {train, test}}
+    splits = {name: _split(pack.images, **pack.conditions) for name, pack in packs.items()}
+    first = packs[train]
+    return Opened(
+        source.name,
+        {"train": splits[train], "test": splits[test]},
+        first.classes,
+        first.attributes,
+        first.note,
+        first.partial,
+        stacks=source.stacks,
+        digests={"train": first.digest, "test": packs[test].digest, "valid": first.digest},
+    )
+
+
+def prepare_dataset(request: Request, train: str = "train", test: str = "test") -> None:
+    """Fetch what is missing, if that was asked for, and pack what is not packed yet."""
+    source = find_source(request)
+    if isinstance(source, Points):
+        return
+    if request.download and any(source.fingerprint(name) is None for name in (train, test)):
+        source.download()
+        return prepare_dataset(replace(request, download=False), train, test)
+    for name in dict.fromkeys(split_names(source, train, test)):
+        open_pack(source, name)
+
+
+def _split(samples: np.ndarray, labels: np.ndarray | None = None, **conditions: np.ndarray) -> Split:
+    arrays = conditions if labels is None else {"labels": labels, **conditions}
+    return Split(torch.from_numpy(samples), {name: torch.from_numpy(array) for name, array in arrays.items()})

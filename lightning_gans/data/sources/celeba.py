@@ -1,0 +1,120 @@
+"""CelebA, read directly from its official files, or from as many of them as there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.pixels import Box, to_pixels
+from lightning_gans.data.source import Samples, Source, stamp
+from lightning_gans.errors import InputError
+
+_ALL = 202_599
+_WIDTH, _HEIGHT = 178, 218
+_CORNERS = {128: (25, 50), 148: (15, 40)}  # left and upper, as BEGAN's and VAE/GAN's authors cut; others are in the middle
+
+
+class CelebA(Source):
+    """202,599 aligned faces of 178x218 pixels with 40 attributes (Liu et al., 2015).
+
+    Looked for in ``root/celeba`` (or ``CelebA``), and there also in the official folders ``Img``, ``Anno`` and ``Eval``:
+    ``img_align_celeba/`` or ``img_align_celeba.zip``, ``list_attr_celeba.txt`` and ``list_eval_partition.txt``. Where the last
+    is missing, or leaves a split empty because most images are, the first 80 % by number are for training, the next 10 % are
+    ``valid`` and the last 10 % ``test``.
+
+    ``crop`` counts pixels of the official size, so that copies of any size are cut alike: 108 (DCGAN, GAAN), 128 (BEGAN), 140,
+    148 (VAE/GAN), 160 (Lucic et al.).
+    """
+
+    name = "celeba"
+    splits = ("train", "valid", "test")
+    usual_size = 64
+    where = (
+        "put img_align_celeba (the folder or the .zip), list_attr_celeba.txt and list_eval_partition.txt into celeba/ "
+        "(mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
+    )
+    size = "1.4 GB"
+
+    def fingerprint(self, split: str) -> dict[str, Any] | None:
+        images, lists = self._images(), [self._file("list_attr_celeba.txt"), self._file("list_eval_partition.txt")]
+        return None if images is None else {"images": fingerprint(images), **stamp(*filter(None, lists))}
+
+    def samples(self, split: str) -> Samples:
+        path = self._images()
+        if path is None:
+            raise self.missing("img_align_celeba.zip")
+        container = Container(path)
+        names = {Path(name).name: name for name in container.images()}
+        if not names:
+            raise InputError(f"{path} holds no image; {self.where}")
+        self.partial = f"{len(names):,} of {_ALL:,} images" if len(names) < _ALL else ""
+        chosen = self._of_split([*names], split)
+        return Samples(len(chosen), lambda i: self._face(container, names[chosen[i]]), attributes=self._attributes(chosen))
+
+    def download(self) -> None:
+        self.by_torchvision("CelebA")  # by gdown; what it fetches is what this reads
+
+    def _face(self, container: Container, name: str) -> np.ndarray:
+        image, crop = container.image(name), self.request.crop
+        box: Box | None = None
+        if isinstance(crop, int):
+            if crop > _WIDTH:
+                raise InputError(f"data.crop is {crop}, but CelebA's faces are {_WIDTH} pixels wide; lower it")
+            left, upper = _CORNERS.get(crop, ((_WIDTH - crop) // 2, (_HEIGHT - crop) // 2))
+            across, down = image.width / _WIDTH, image.height / _HEIGHT
+            box = (left * across, upper * down, (left + crop) * across, (upper + crop) * down)
+        return to_pixels(image, self.request.image_size or self.usual_size, self.request.channels or 3, crop, box)
+
+    def _of_split(self, names: list[str], split: str) -> list[str]:
+        file = self._file("list_eval_partition.txt")
+        if file is not None:
+            rows = dict(line.split() for line in file.read_text().splitlines() if line.strip())
+            parts = {name: [n for n in names if rows.get(n) == str(number)] for number, name in enumerate(self.splits)}
+            if all(parts.values()):
+                self._check_rows(file, names, rows)
+                return parts[split]
+        why = "there is no list_eval_partition.txt" if file is None else "the official split leaves a part empty"
+        self.note = f"split 80/10/10 by number: {why}"
+        cuts = [0, len(names) * 8 // 10, len(names) * 9 // 10, len(names)]
+        number = self.splits.index(split)
+        return names[cuts[number] : cuts[number + 1]]
+
+    def _attributes(self, names: list[str]) -> np.ndarray | None:
+        file = self._file("list_attr_celeba.txt")
+        if file is None:
+            self.note = "; ".join(filter(None, [self.note, "no attributes: there is no list_attr_celeba.txt"]))
+            return None
+        lines = file.read_text().splitlines()
+        self.attributes = tuple(lines[1].split()) if len(lines) > 1 else ()
+        rows = {row[0]: row[1:] for line in lines[2:] if (row := line.split())}
+        self._check_rows(file, names, rows)
+        wrong = next((n for n in names if len(rows[n]) != len(self.attributes) or not {*rows[n]} <= {"1", "-1"}), None)
+        if wrong is not None or not self.attributes:
+            raise InputError(
+                f"{file} is damaged: the row of {wrong} is not {len(self.attributes)} numbers of 1 and -1; get it anew"
+            )
+        return (np.array([rows[name] for name in names], np.int8) > 0).astype(np.uint8)
+
+    @staticmethod
+    def _check_rows(file: Path, names: list[str], rows: dict[str, Any]) -> None:
+        missing = next((name for name in names if name not in rows), None)
+        if missing is not None:
+            raise InputError(f"{file} has no row for {missing}; get it anew, or remove the image")
+
+    def _images(self) -> Path | None:
+        return self._file("img_align_celeba") or self._file("img_align_celeba.zip")
+
+    def _file(self, name: str) -> Path | None:
+        return self.find(
+            *(
+                f"{folder}/{name}"
+                for root in ("celeba", "CelebA")
+                for folder in (root, f"{root}/Img", f"{root}/Anno", f"{root}/Eval")
+            )
+        )
+
+
+SOURCE = CelebA

@@ -1,0 +1,139 @@
+"""One split of a dataset in memory: which stored images its samples are made of, and what travels with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lightning_gans.errors import InputError
+from lightning_gans.randomness import keyed_generator
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples by number.
+
+    Attributes:
+        samples: stored images uint8 ``(N, C, H, W)``, or points float32 ``(N, 2)``.
+        conditions: ``labels`` int64 ``(N,)``, ``attributes`` uint8 ``(N, A)``, ``captions`` uint8 ``(N, K, L)``.
+        rows: int64 ``(n,)``, the stored image of each sample; ``(n, 3)`` where three digits make one sample; ``None``: all.
+        copies: 2 where a mirrored copy of every sample follows the last of them, else 1.
+        pool: the stored digits that training draws its own triples from, int64.
+    """
+
+    samples: Tensor
+    conditions: dict[str, Tensor]
+    rows: Tensor | None = None
+    copies: int = 1
+    pool: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.copies * self.originals
+
+    @property
+    def originals(self) -> int:
+        """Samples without the mirrored copies."""
+        return len(self.samples if self.rows is None else self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        return self.samples.nbytes + sum(condition.nbytes for condition in self.conditions.values())
+
+    def to(self, device: torch.device) -> Split:
+        """The same on a device."""
+        conditions = {name: condition.to(device) for name, condition in self.conditions.items()}
+        rows, pool = (None if some is None else some.to(device) for some in (self.rows, self.pool))
+        return Split(self.samples.to(device), conditions, rows, self.copies, pool)
+
+    def stored(self, numbers: Tensor) -> Tensor:
+        """The rows of the stored images that make up samples by number."""
+        numbers = numbers.to(self.samples.device, non_blocking=True)
+        if self.copies > 1:
+            numbers = numbers % self.originals
+        return numbers if self.rows is None else self.rows[numbers]
+
+    def images(self, stored: Tensor) -> Tensor:
+        """Stored images as models see them, float in [-1, 1]; points as they are."""
+        if stored.dim() == 2:  # the digits of a sample become its channels
+            return self.images(stored.flatten()).view(len(stored), -1, *self.samples.shape[2:])
+        found = self.samples.index_select(0, stored)
+        return found.float().mul_(2 / 255).sub_(1) if found.dtype == torch.uint8 else found
+
+    def take(self, numbers: Tensor) -> Tensor:
+        """Samples by number, as models see them."""
+        images = self.images(self.stored(numbers))
+        return mirror(images, numbers >= self.originals) if self.copies > 1 else images
+
+    def condition(self, name: str, stored: Tensor, which: Tensor) -> Tensor:
+        """What travels with stored images: labels int64, attributes float, of the captions the ``which``-th as byte codes."""
+        if stored.dim() == 2:
+            return self.conditions[name][stored].mul(torch.tensor([100, 10, 1], device=stored.device)).sum(1)
+        found = self.conditions[name].index_select(0, stored)
+        if name == "captions":
+            return found[torch.arange(len(found), device=found.device), which.to(found.device) % found.shape[1]].long()
+        return found.float() if name == "attributes" else found
+
+    def labels(self) -> Tensor | None:
+        """int64 ``(n,)`` of every sample."""
+        if "labels" not in self.conditions:
+            return None
+        numbers = torch.arange(len(self), device=self.samples.device)
+        return self.condition("labels", self.stored(numbers), numbers)
+
+    def chosen(self, numbers: Tensor) -> Split:
+        """Only some of the samples."""
+        return replace(self, rows=self.stored(numbers))
+
+    def stacked(self, count: int, name: str) -> Split:
+        """``count`` samples of three digits each, drawn once and for all; training draws others all the time."""
+        pool = self.stored(torch.arange(len(self)))
+        drawn = torch.randint(len(pool), (count, 3), generator=keyed_generator("stacked", name, count))
+        return replace(self, rows=pool[drawn], pool=pool)
+
+    def of_classes(self, kept: Sequence[int]) -> Split:
+        """The samples of some classes; labels then count these, in this order."""
+        labels = self.conditions["labels"]
+        position = torch.full((int(labels.max()) + 1,), -1)
+        position[torch.tensor(kept)] = torch.arange(len(kept))
+        split = replace(self, conditions={**self.conditions, "labels": position[labels]})
+        found = split.labels()
+        assert found is not None
+        return split.chosen((found >= 0).nonzero().flatten())
+
+    def labelled(self, count: int, seed: int) -> Split:
+        """``count`` samples, the same number of each class.
+
+        Raises:
+            InputError: there are no labels, or ``count`` cannot be had in equal parts.
+        """
+        labels = self.labels()
+        if labels is None:
+            raise InputError("data.labelled needs a dataset with labels; leave it out")
+        classes, sizes = labels.unique(return_counts=True)
+        share, rest = divmod(count, len(classes))
+        if rest or not 0 < share <= int(sizes.min()):
+            raise InputError(
+                f"data.labelled is {count}, but must be a multiple of the {len(classes)} classes, "
+                f"of at most {int(sizes.min())} a class"
+            )
+        generator = keyed_generator("labelled", seed)
+        of_each = [(labels == c).nonzero().flatten() for c in classes]
+        drawn = [of_class[torch.randperm(len(of_class), generator=generator)[:share]] for of_class in of_each]
+        return self.chosen(torch.cat(drawn))
+
+    def halves(self, held_out: float, name: str) -> tuple[Split, Split]:
+        """The samples but a share of them, and that share, drawn once and for all."""
+        size = len(self)
+        count = round(held_out * size) if held_out < 1 else int(held_out)
+        if not 0 < count < size:
+            raise InputError(f"data.held_out is {held_out:g}, but the training set has {size} samples; lower it")
+        order = torch.randperm(size, generator=keyed_generator("held out", name))
+        return self.chosen(order[count:].sort().values), self.chosen(order[:count].sort().values)
+
+
+def mirror(images: Tensor, which: Tensor) -> Tensor:
+    """Some of the images ``(N, C, H, W)`` from left to right, those where ``which`` ``(N,)`` is true."""
+    return torch.where(which.to(images.device, non_blocking=True)[:, None, None, None], images.flip(-1), images)
