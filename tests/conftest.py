@@ -14,12 +14,16 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """A folder with the real datasets in the forms that data/README.md names."""
-    folder = Path(os.environ.get("LIGHTNING_GANS_TEST_DATA", "data"))
+def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with the real datasets in the forms that data/README.md names; packs are not written beside the originals."""
+    folder = Path(os.environ.get("LIGHTNING_GANS_TEST_DATA", "data")).resolve()
     if not (folder / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").is_file():
         pytest.skip(f"no real MNIST in {folder}/MNIST/raw; set LIGHTNING_GANS_TEST_DATA to a folder that has it")
-    return folder
+    root = tmp_path_factory.mktemp("real")
+    for part in folder.iterdir():
+        if part.is_dir() and part.name not in ("packed", "classifiers"):
+            (root / part.name).symlink_to(part)
+    return root
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
-from lightning_gans import paper_modules
+from lightning_gans import Images, paper_modules
 from lightning_gans.cli import main
 from lightning_gans.game import Game
 
@@ -121,3 +122,28 @@ def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path) -> None:
     for optimizer in stored["optimizer_states"]:  # every player has moved
         assert optimizer["state"]
     assert list(run.glob(f"pictures/samples_{STEPS:07d}.png"))
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS[0].parent.glob("data/*.yaml")), ids=lambda file: file.stem)
+def test_a_cut_of_a_folder_goes_under_an_experiment(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = yaml.safe_load(config.read_text())
+    assert set(settings) == {"data"}
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--config", str(CONFIGS[0]), "--config", str(config), "--print_config"])
+    assert stopped.value.code == 0
+    resolved = dict(values(yaml.safe_load(capsys.readouterr().out)))
+    assert all(resolved[path] == value for path, value in values(settings))
+
+    place = tmp_path / "data" / settings["data"]["dataset"]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.suffix == ".npz":
+        made_images(place, [1, 48, 48])
+    else:
+        for number, size in enumerate([(600, 700), (640, 512)]):
+            (place / "train" / "a").mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", size).save(place / "train" / "a" / f"{number}.jpg")
+    data = Images(**settings["data"])
+    data.prepare_data()
+    data.setup("fit")
+    side = settings["data"]["image_size"]
+    assert data.shape == (settings["data"]["channels"], side, side)

@@ -115,7 +115,7 @@ class Opened:
 
 def _balance(labels: Tensor, classes: tuple[str, ...]) -> str:
     """The share of each class, or where there are many the smallest and the largest."""
-    shares = torch.bincount(labels.cpu()).double() / len(labels)
+    shares = torch.bincount(labels.cpu(), minlength=len(classes)).double() / len(labels)
     names = classes or tuple(map(str, range(len(shares))))
     if len(shares) <= 10:
         return ", ".join(f"{name} {share:.1%}" for name, share in zip(names, shares.tolist(), strict=False))

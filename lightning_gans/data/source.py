@@ -230,7 +230,7 @@ def encode_captions(captions: list[list[str]]) -> np.ndarray:
     encoded = [[some[k % len(some)].encode() for k in range(count)] for some in captions]
     length = max(len(text) for some in encoded for text in some)
     padded = b"".join(text.ljust(length, b"\0") for some in encoded for text in some)
-    return np.frombuffer(padded, np.uint8).reshape(len(captions), count, length)
+    return np.frombuffer(padded, np.uint8).reshape(len(captions), count, length).copy()
 
 
 def decode_caption(codes: Any) -> str:

@@ -49,8 +49,8 @@ class Files(Source):
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
         if self.path.suffix == ".npz":
-            stored = self._stored()
-            return ("train", "test") if "test_images" in stored and "train_images" in stored else ("train",)
+            names = self._stored()
+            return ("train", "test") if {"train_images", "test_images"} <= {*names} else ("train",)
         return ("train", "test") if len({_split(name) for name in self._images()}) == 2 else ("train",)
 
     def samples(self, split: str) -> Samples:
@@ -85,10 +85,11 @@ class Files(Source):
             raise InputError(f"{other} in {self.path} is not an image; remove it, or set data.skip_unreadable to true")
         return images
 
-    def _stored(self) -> dict[str, np.ndarray]:
+    def _stored(self, *wanted: str) -> dict[str, Any]:
+        """Everything stored by name; but for what is wanted, not its content."""
         try:
             with np.load(self.path, allow_pickle=False) as stored:
-                return {key: stored[key] for key in stored.files if key.endswith(("images", "labels")) or key == "classes"}
+                return {key: stored[key] if key in wanted else None for key in stored.files}
         except (ValueError, TypeError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             why = str(error).partition(".")[0]
             raise InputError(
@@ -96,13 +97,13 @@ class Files(Source):
             ) from error
 
     def _arrays(self, split: str) -> Samples:
-        stored = self._stored()
-        prefix = next((p for p in (f"{split}_", "", "train_") if f"{p}images" in stored), "")
+        prefix = next((p for p in (f"{split}_", "", "train_") if f"{p}images" in self._stored()), "")
+        stored = self._stored(f"{prefix}images", f"{prefix}labels", "classes")
         images, labels = stored.get(f"{prefix}images"), stored.get(f"{prefix}labels")
         if images is None or images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
             raise InputError(
                 f"{self.path} must hold 'images' of uint8 (N, H, W) or (N, H, W, C); it has "
-                f"{', '.join(f'{key} {value.dtype} {value.shape}' for key, value in stored.items()) or 'nothing'}"
+                f"{', '.join(f'{key} {value.dtype} {value.shape}' for key, value in self._stored(*stored).items()) or 'nothing'}"
             )
         if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
             raise InputError(f"{self.path} has labels of {labels.dtype} {labels.shape}; save an integer for each image")
