@@ -35,7 +35,7 @@ lint: setup  ## check style and types
 	$(BIN)/mypy
 
 bench: setup  ## measure speed against hand-written loops, as ratios within one run
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python tests/benchmarks
 
 data: setup  ## say which datasets are under data/ and where to get the others; pack those that are there
 	$(BIN)/lightning data

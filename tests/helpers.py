@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
@@ -258,6 +259,17 @@ def start(mode: str, folder: Path) -> subprocess.Popen[str]:
     environment = kept | {"OMP_NUM_THREADS": threads, "MASTER_PORT": str(free_port())}
     command = [sys.executable, "-W", "ignore", __file__, mode, str(folder)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def on_ranks(work: Callable[[int], None], folder: Path, world_size: int = 2) -> None:
+    """Run ``work(rank)`` in processes that can talk to each other; they start as copies of this one."""
+
+    def run(rank: int) -> None:
+        dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world_size)
+        work(rank)
+        dist.destroy_process_group()
+
+    torch.multiprocessing.start_processes(run, nprocs=world_size, start_method="fork")
 
 
 # What trains over two ranks

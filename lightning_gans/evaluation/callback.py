@@ -2,86 +2,169 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import nullcontext
-from typing import Any, Literal, cast
+import time
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from rich.console import Console
-from rich.table import Table
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from lightning_gans import checks
 from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
+from lightning_gans.evaluation import records
+from lightning_gans.evaluation.features import digit_classifier, find_network
+from lightning_gans.evaluation.inception import Precision
+from lightning_gans.evaluation.measure import Evaluator, MetricName, RealImages, describe_network
 from lightning_gans.evaluation.modes import ModeCount, Protocol
-from lightning_gans.evaluation.sampling import evaluating, samples
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
 from lightning_gans.runs import data_of, log_numbers, run_folder
 
+_NEED_A_NETWORK = {"fid", "fd", "kid", "is", "prdc"}
+
 
 class Evaluation(Callback):
-    """Counts modes where the data is a mixture of points whose centres are known.
+    """Says how good samples are, in the words of the papers.
 
-    Results can be monitored by checkpoints, go to every logger as ``eval/...``, and as one JSON line to ``evaluation.jsonl`` in
-    the run's folder. Training is bit-equal with it and without: noise, modes and statistics are its own.
+    Results go to every logger as ``eval/NAME``, can be monitored by checkpoints as ``NAME``, and are kept in the run's folder:
+    a JSON line each in ``evaluation.jsonl``, the best and the last in ``evaluation.json``. Training is bit-equal with it and
+    without: noise, modes and statistics are its own. The value does not depend on the number of devices.
 
     Args:
-        modes: the counting protocol, see ``lightning_gans.evaluation.ModeCount``; none to count nothing.
-        num_samples: samples to measure; 2,000 for ``gaan``, 10,000 for ``ali``, 2,500 for ``veegan``.
+        metrics: what to measure; none counts the modes of points and measures nothing of images. ``fd`` is the Fréchet distance
+            in the features, logged as ``fid`` for the genuine Inception at pool3 and else under a name of its own; ``fid``
+            insists on the former; ``kid``; ``is``; ``prdc`` for precision, recall, density and coverage; ``modes`` of points by
+            their centres, of images by the classifier of their dataset; ``reconstruction`` errors, where the model encodes.
+        features: ``inception`` (``inception768``, ``inception192``, ``inception64``), ``classifier`` for that of the dataset,
+            trained first if there is none, a classifier's ``.pt`` file, or ``module.Class``.
+        weights_path: of Inception; else from $LIGHTNING_GANS_INCEPTION_WEIGHTS or torch hub's cache.
+        download: fetch Inception's weights if they are missing.
+        precision: of Inception's convolutions; ``fp32`` is without TF32.
+        modes: the counting protocol for points, see ``lightning_gans.evaluation.ModeCount``; none to count nothing.
+        num_samples: generated samples; none for 2,000 points, 25,600 of MNIST-1K, 10,000 other images.
+        num_real: real samples to compare with; none for as many as generated ones, or all there are.
+        real: the split that these are of: ``test``, ``train`` or ``valid``.
         every_n_steps: training batches between measurements; none measures at the end of training only.
-        weights: the generator's ``raw`` weights, or their average where the EMA callback is there.
+        weights: the generator's ``raw`` weights, or their average (``ema``) where the EMA callback is there, or ``both``.
+        batch_size: images that a feature network is given at a time.
         seed: of the samples' noise.
+        cache_dir: folder for statistics of real images, none for ``statistics`` below the data's root.
     """
 
     def __init__(
         self,
+        metrics: list[MetricName] | None = None,
+        features: str = "inception",
+        weights_path: str | None = None,
+        download: bool = False,
+        precision: Precision = "fp32",
         modes: Protocol | None = "gaan",
-        num_samples: int = 2000,
+        num_samples: int | None = None,
+        num_real: int | None = None,
+        real: Literal["test", "train", "valid"] = "test",
         every_n_steps: int | None = None,
-        weights: Literal["raw", "ema"] = "raw",
+        weights: Literal["raw", "ema", "both"] = "raw",
+        batch_size: int = 100,
         seed: int = 0,
+        cache_dir: str | None = None,
     ) -> None:
         if modes is not None:
             ModeCount(torch.zeros(1, 2), 1.0, modes)  # refuses an unknown protocol now and not after training
-        checks.positive(num_samples=num_samples, **({} if every_n_steps is None else {"every_n_steps": every_n_steps}))
-        self.modes, self.num_samples, self.every_n_steps = modes, num_samples, every_n_steps
-        self.weights, self.seed = weights, seed
+        counts = {"num_samples": num_samples, "num_real": num_real, "every_n_steps": every_n_steps, "batch_size": batch_size}
+        checks.positive(**{name: value for name, value in counts.items() if value is not None})
+        unknown = [name for name in metrics or () if name not in get_args(MetricName)]
+        if unknown:
+            raise InputError(f"evaluation.metrics names {unknown[0]!r}, but must be of {', '.join(get_args(MetricName))}")
+        self.metrics, self.features, self.weights_path, self.download = metrics, features, weights_path, download
+        self.precision, self.modes, self.num_samples, self.num_real = precision, modes, num_samples, num_real
+        self.real, self.every_n_steps, self.weights = real, every_n_steps, weights
+        self.batch_size, self.seed, self.cache_dir = batch_size, seed, cache_dir
+        self._evaluator: Evaluator | None = None
         self._measured_at = -1
         self._loaded_step = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if self.weights == "ema" and self._ema(trainer) is None:
-            raise InputError("evaluation.weights is ema, but nothing is averaged; add lightning_gans.EMA to trainer.callbacks")
+        """Find all that is needed now and not after an epoch."""
+        if self.weights != "raw" and self._ema(trainer) is None:
+            raise InputError(
+                f"evaluation.weights is {self.weights}, but nothing is averaged; add lightning_gans.EMA to trainer.callbacks"
+            )
+        data = data_of(trainer)
+        self._evaluator = None
+        if isinstance(pl_module, Generates) and stage != "predict" and hasattr(data, "fingerprint"):
+            self._evaluator = self.evaluator(data)
+
+    def evaluator(self, data: RealImages) -> Evaluator:
+        """What measures any model against ``data``, without a trainer.
+
+        Raises:
+            InputError: a network that the metrics need is missing.
+        """
+        data.size(self.real)  # refuses a split that there is not
+        points = len(data.shape) == 1
+        default: list[MetricName] = ["modes"] if points else []
+        metrics = default if self.metrics is None else self.metrics
+        root = Path(getattr(data, "root", "data"))
+        network = classifier = None
+        if _NEED_A_NETWORK & {*metrics} and not points:
+            network = find_network(self.features, data.name, root, self.precision, self.weights_path, self.download)
+            if "fid" in metrics and network.key != "fid":
+                raise InputError(
+                    f"evaluation.metrics asks for fid, but the distance in these features is {network.key}; ask for fd, "
+                    "or give the genuine Inception weights"
+                )
+            network.to(torch.device("cpu"))
+        if "modes" in metrics and not points:
+            classifier = digit_classifier(data.name, root)
+        many = 2_000 if points else 25_600 if data.name == "mnist1k" else 10_000
+        num_samples = self.num_samples or many
+        return Evaluator(
+            data,
+            tuple(metrics),
+            network,
+            classifier,
+            self.modes,
+            num_samples,
+            self.num_real or num_samples,
+            self.real,
+            self.batch_size,
+            self.seed,
+            Path(self.cache_dir) if self.cache_dir else root / "statistics",
+        )
+
+    def evaluate(self, model: Generates, data: RealImages) -> dict[str, float]:
+        """Every number for any model and any data, without a trainer; the same as in training."""
+        return self.evaluator(data).measure(model)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._loaded_step = checkpoint["global_step"]
 
     def measure(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         """Every number that applies to this model and its data; must be called on all ranks."""
-        data = data_of(trainer)
-        if self.modes is None or getattr(data, "centres", None) is None:
+        if self._evaluator is None:
             return {}
-        metric = ModeCount(data.centres, data.std, self.modes).to(pl_module.device)
-        ema = self._ema(trainer)
-        averaged = ema.applied(pl_module) if self.weights == "ema" and ema else nullcontext()
-        with evaluating(pl_module), averaged:
-            for some in samples(
-                cast(Generates, pl_module), self.num_samples, self.seed, trainer.global_rank, trainer.world_size
-            ):
-                metric.update(some)
-        return {name: float(value) for name, value in metric.compute().items()}
+        model, ema = cast(Generates, pl_module), self._ema(trainer)
+        found = self._evaluator.measure(model) if self.weights != "ema" else {}
+        if self.weights != "raw" and ema is not None:
+            with ema.applied(pl_module):
+                averaged = self._evaluator.measure(model)
+            suffix = "_ema" if self.weights == "both" else ""
+            found |= {f"{name}{suffix}": value for name, value in averaged.items()}
+        return found
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
-            found = self._record(trainer, pl_module, "fit")
-            pl_module.log_dict({f"eval/{name}": value for name, value in found.items()}, logger=False)
+            found = self._during_training(trainer, pl_module)
+            numbers = {name: value for plain, value in found.items() for name in (plain, f"eval/{plain}")}
+            pl_module.log_dict(numbers, logger=False)  # for checkpoints to monitor
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._measured_at != trainer.global_step:
-            self._show(trainer, self._record(trainer, pl_module, "fit"))
+            found = self._during_training(trainer, pl_module)
+            if found and trainer.is_global_zero and self._evaluator is not None:
+                records.show(f"step {trainer.global_step}, {self._protocol()}", found, self._evaluator.floor)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._at_the_end(trainer, pl_module, "validate")
@@ -89,47 +172,69 @@ class Evaluation(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._at_the_end(trainer, pl_module, "test")
 
+    def _during_training(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
+        """Samples that cannot be measured are no reason to stop a training: they may get better."""
+        self._measured_at = trainer.global_step
+        try:
+            return self._record(trainer, pl_module, "fit")
+        except InputError as error:
+            rank_zero_warn(f"step {trainer.global_step} is not measured: {error}")
+            return {}
+
     def _at_the_end(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         found = self._record(trainer, pl_module, stage)
         if not found:
-            rank_zero_info(f"there is nothing to measure on {getattr(data_of(trainer), 'name', 'this data')} yet")
+            rank_zero_info(
+                f"there is nothing to measure on {getattr(data_of(trainer), 'name', 'this data')}; see evaluation.metrics"
+            )
         pl_module.log_dict({f"{stage}/{name}": value for name, value in found.items()})
 
     def _record(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> dict[str, float]:
+        start = time.monotonic()
         found = self.measure(trainer, pl_module)
-        self._measured_at = trainer.global_step
         folder = run_folder(trainer)
         if not found or not trainer.is_global_zero:
             return found
         if stage == "fit":  # after the others Lightning logs, shows and returns them itself
             log_numbers(trainer, {f"eval/{name}": value for name, value in found.items()})
-        folder.mkdir(parents=True, exist_ok=True)
-        record = {
+        records.write_record(folder, self._describe(trainer, pl_module, stage, time.monotonic() - start), found)
+        return found
+
+    def _describe(self, trainer: Trainer, pl_module: LightningModule, stage: str, seconds: float) -> dict[str, Any]:
+        """All that the numbers depend on."""
+        data, evaluator = data_of(trainer), self._evaluator
+        assert evaluator is not None
+        images = len(data.shape) > 1
+        return {
             "stage": stage,
             "step": trainer.global_step if stage == "fit" else self._loaded_step,
             "model": type(pl_module).__name__,
-            "dataset": getattr(data_of(trainer), "name", None),
+            "dataset": data.name,
+            **({"partial": data.partial} if getattr(data, "partial", "") else {}),
             "seed": global_seed(),
-            "protocol": self.modes,
-            "num_samples": self.num_samples,
+            **({"n_real": len(evaluator.rows), "split": self.real} if images else {"protocol": self.modes}),
+            "num_samples": evaluator.num_samples,
+            **(describe_network(evaluator.network) if evaluator.network is not None else {}),
+            **(
+                {"classifier": evaluator.classifier.name, "classifier_error": evaluator.classifier.test_error}
+                if evaluator.classifier is not None
+                else {}
+            ),
             "weights": self.weights,
             "noise_seed": self.seed,
             "precision": trainer.precision,
-            **found,
+            "device": str(pl_module.device),
+            "devices": trainer.world_size,
+            "seconds": round(seconds, 2),
+            "versions": records.versions(),
         }
-        with open(folder / "evaluation.jsonl", "a") as file:
-            file.write(json.dumps(record) + "\n")
-        return found
 
-    def _show(self, trainer: Trainer, found: dict[str, float]) -> None:
-        if not found or not trainer.is_global_zero:
-            return
-        table = Table(title=f"step {trainer.global_step}, {self.num_samples} samples, protocol {self.modes}")
-        table.add_column("measure")
-        table.add_column("value", justify="right")
-        for name, value in found.items():
-            table.add_row(name, f"{value:g}" if value >= 2 else f"{value:.3f}")
-        Console().print(table)
+    def _protocol(self) -> str:
+        assert self._evaluator is not None
+        made = f"{self._evaluator.num_samples:,} samples"
+        if len(self._evaluator.data.shape) == 1:
+            return f"{made}, protocol {self.modes}"
+        return f"{made}, {len(self._evaluator.rows):,} real of {self.real}"
 
     @staticmethod
     def _ema(trainer: Trainer) -> EMA | None:

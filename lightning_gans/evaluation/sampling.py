@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -33,8 +33,27 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def samples(model: Generates, n: int, seed: int, rank: int = 0, world_size: int = 1) -> Iterator[Tensor]:
-    """This rank's share of ``n`` samples, in blocks with noise keyed by (seed, block): the same n for any number of ranks."""
-    for block in range(rank, -(-n // BLOCK), world_size):
-        size = min(BLOCK, n - block * BLOCK)
-        yield model.sample(size, generator=keyed_generator("evaluation", seed, block))
+def samples(
+    model: Generates,
+    n: int,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+    condition: Callable[[Tensor], Tensor | None] = lambda numbers: None,
+) -> Iterator[Tensor]:
+    """This rank's share of ``n`` samples, in blocks with noise keyed by (seed, block): the same n for any number of ranks.
+
+    Ranks have consecutive blocks, so that all shares after each other are the n samples in their order.
+
+    Args:
+        model: what is sampled from.
+        n: samples over all ranks.
+        seed: of the noise.
+        rank: of this process.
+        world_size: number of processes.
+        condition: gives what the samples of some numbers are conditioned on.
+    """
+    blocks = -(-n // BLOCK)
+    for block in range(rank * blocks // world_size, (rank + 1) * blocks // world_size):
+        numbers = torch.arange(block * BLOCK, min((block + 1) * BLOCK, n))
+        yield model.sample(len(numbers), condition(numbers), generator=keyed_generator("evaluation", seed, block))

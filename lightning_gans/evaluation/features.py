@@ -1,0 +1,86 @@
+"""The networks whose features sets of images are compared in, found by name."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from lightning_gans.errors import InputError
+from lightning_gans.evaluation.classifier_training import classifier_for
+from lightning_gans.evaluation.classifiers import Classifier, load_classifier
+from lightning_gans.evaluation.inception import Inception, Layer, Precision
+
+_INCEPTION: dict[str, Layer] = {"inception": 2048, "inception768": 768, "inception192": 192, "inception64": 64}
+
+
+@runtime_checkable
+class FeatureNetwork(Protocol):
+    """What a Fréchet distance is taken in.
+
+    Attributes:
+        name: of the network.
+        key: what a Fréchet distance in its features is called; ``fid`` for one network only.
+        identity: sha256 of its weights.
+        dim: number of features.
+    """
+
+    name: str
+    key: str
+    dim: int
+
+    @property
+    def identity(self) -> str: ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features, float32 ``(N, dim)``, of uint8 images ``(N, C, H, W)``."""
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Class scores ``(N, K)`` of features ``(N, dim)``."""
+
+    def to(self, device: torch.device) -> FeatureNetwork: ...
+
+
+def find_network(
+    features: str, dataset: str, root: Path, precision: Precision, weights_path: str | None, download: bool
+) -> FeatureNetwork:
+    """The network that a setting names.
+
+    Args:
+        features: ``inception`` and ``inception768``, ``inception192``, ``inception64``; ``classifier`` for that of the dataset,
+            trained first if there is none; a file that ``lightning classifier`` wrote; or a class of the user's own as
+            ``module.Class``, made without arguments.
+        dataset: name of the data.
+        root: folder of the datasets' files.
+        precision: of Inception's convolutions.
+        weights_path: of Inception.
+        download: whether Inception's weights may be fetched.
+
+    Raises:
+        InputError: there is none, or its weights are missing.
+    """
+    if features in _INCEPTION:
+        return cast(FeatureNetwork, Inception(weights_path, _INCEPTION[features], precision, download))
+    if features == "classifier":
+        return classifier_for(dataset, root)
+    if features.endswith(".pt"):
+        return load_classifier(features)
+    module, _, name = features.rpartition(".")
+    try:
+        made = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"evaluation.features is {features!r}, but must be {', '.join(_INCEPTION)}, classifier, a classifier's .pt file "
+            f"or module.Class ({error})"
+        ) from error
+    if not isinstance(made, FeatureNetwork) or "fid" in made.key:
+        raise InputError(f"{features} must have name, key (without 'fid' in it), identity, dim and logits; see FeatureNetwork")
+    return made
+
+
+def digit_classifier(dataset: str, root: Path) -> Classifier:
+    """The classifier that counts the classes of a dataset: MNIST's for three digits in one image."""
+    return classifier_for("mnist" if dataset == "mnist1k" else dataset, root)

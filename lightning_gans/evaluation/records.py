@@ -1,0 +1,79 @@
+"""What a measurement leaves behind: a line in evaluation.jsonl, the best and the last in evaluation.json, a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from lightning_gans import __version__
+
+_HIGHER = ("modes", "registered", "is", "precision", "recall", "density", "coverage", "entropy")
+_ASIDE = ("std", "size", "halved")
+
+
+def is_better(name: str, value: float, than: float) -> bool:
+    """Whether a measure has improved."""
+    base = name.removeprefix("reconstruction_")
+    higher = any(base == word or base.startswith(f"{word}_") for word in _HIGHER)
+    return value > than if higher else value < than
+
+
+def write_record(folder: Path, record: Mapping[str, Any], found: Mapping[str, float]) -> None:
+    """Add a measurement to the run's files.
+
+    Args:
+        folder: of the run.
+        record: what was measured, and how; ``stage`` and ``step`` are needed.
+        found: the numbers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "evaluation.jsonl", "a") as file:
+        file.write(json.dumps({**record, **found}) + "\n")
+    summary = folder / "evaluation.json"
+    before = json.loads(summary.read_text()) if record["stage"] == "fit" and summary.is_file() else {}
+    if record["stage"] == "fit" and found:
+        text = json.dumps(best_and_last(before, record["step"], found), indent=1)
+        scratch = summary.with_suffix(".tmp")
+        scratch.write_text(text)
+        scratch.replace(summary)
+
+
+def best_and_last(before: Mapping[str, Any], step: int, found: Mapping[str, float]) -> dict[str, Any]:
+    """``{"best": {name: {"value", "step"}}, "last": {...}}`` after one more measurement."""
+    best = dict(before.get("best", {}))
+    for name, value in found.items():
+        aside = name.rpartition("_")[2] in _ASIDE
+        if not aside and (name not in best or is_better(name, value, best[name]["value"])):
+            best[name] = {"value": value, "step": step}
+    return {"best": best, "last": {name: {"value": value, "step": step} for name, value in found.items()}}
+
+
+def show(title: str, found: Mapping[str, float], floor: Mapping[str, float]) -> None:
+    """Print the numbers, beside those of a perfect sampler where there are any."""
+    table = Table(title=title)
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    if floor:
+        table.add_column("perfect sampler", justify="right")
+    for name, value in found.items():
+        table.add_row(*_cells([name], [value, *([floor.get(name)] if floor else [])]))
+    Console().print(table)
+
+
+def _cells(names: Iterable[str], values: Iterable[float | None]) -> Iterable[str]:
+    yield from names
+    for value in values:
+        yield "" if value is None else f"{value:g}" if abs(value) >= 2 else f"{value:.3f}"
+
+
+def versions() -> dict[str, str]:
+    """Of everything that the numbers come from."""
+    names = ("torchvision", "lightning", "torchmetrics", "torch-fidelity")
+    return {"lightning-gans": __version__, "torch": torch.__version__, **{name: version(name) for name in names}}

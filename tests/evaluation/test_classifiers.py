@@ -1,0 +1,390 @@
+"""Classifiers: trained on scikit-learn's digits, stored, refused where they should be."""
+
+from __future__ import annotations
+
+import errno
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_gans import Images, InputError
+from lightning_gans.evaluation import classifier_training
+from lightning_gans.evaluation.classifier_training import (
+    RECIPES,
+    Recipe,
+    augment,
+    classifier_for,
+    classifier_path,
+    main,
+    measure_error,
+    train_classifier,
+)
+from lightning_gans.evaluation.classifiers import Classifier, load_classifier
+from lightning_gans.protocols import Classifies
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+QUICK = replace(RECIPES["digits"], epochs=4, max_error=0.1)
+STILL = Recipe(degrees=0, scale=0, shift=0)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def data(root: Path) -> Images:
+    images = Images("digits", root=str(root))
+    images.prepare_data()
+    images.setup("fit")
+    return images
+
+
+@pytest.fixture(scope="module")
+def file(root: Path) -> Path:
+    return train_classifier(QUICK, root, root / "quick.pt", "cpu")
+
+
+def untrained(shape: tuple[int, int, int] = (1, 28, 28), dataset: str = "mnist", architecture: str = "lenet") -> Classifier:
+    return Classifier(architecture, dataset, tuple("0123456789"), shape).eval()
+
+
+def pixels(n: int = 6, shape: tuple[int, int, int] = (1, 28, 28)) -> torch.Tensor:
+    return torch.randint(256, (n, *shape), dtype=torch.uint8)
+
+
+# Training and storing
+
+
+def test_what_is_stored_is_what_was_measured(file: Path, data: Images) -> None:
+    classifier, again = load_classifier(file), load_classifier(file)
+    assert 0 < classifier.test_error < 0.1
+    assert classifier.test_error == measure_error(classifier, data)
+    images = data.real("test")
+    found = classifier.classify(images)
+    assert isinstance(classifier, Classifies)
+    assert torch.equal(found, again.classify(images))
+    assert float((found.argmax(1) != data.labels("test")).float().mean()) == pytest.approx(classifier.test_error)
+    assert (classifier.name, classifier.key, classifier.dim) == ("lenet_digits", "fd_lenet_digits", 128)
+    assert (classifier.classes, classifier.shape) == (tuple("0123456789"), (1, 8, 8))
+    assert not any(p.requires_grad for p in classifier.parameters())
+
+
+def test_the_file_holds_what_there_is_to_say_about_it(file: Path, data: Images) -> None:
+    stored = torch.load(file, weights_only=True)
+    assert stored["recipe"]["seed"] == 0
+    assert stored["data"] == {split: data.fingerprint(split) for split in ("train", "test")}
+    assert stored["sha256"] == load_classifier(file).identity
+
+
+def test_training_is_a_function_of_the_recipe_and_leaves_random_streams_alone(root: Path) -> None:
+    streams = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    short = replace(QUICK, epochs=1, max_error=1)
+    with torch.inference_mode():
+        one = load_classifier(train_classifier(short, root, root / "one.pt", "cpu"))
+    assert torch.equal(torch.get_rng_state(), streams[0])
+    assert np.array_equal(np.random.get_state()[1], streams[1])
+    assert random.getstate() == streams[2]
+    torch.manual_seed(5)
+    other = load_classifier(train_classifier(short, root, root / "one.pt", "cpu"))
+    assert other.identity == one.identity
+    seeded = load_classifier(train_classifier(replace(short, seed=1), root, root / "one.pt", "cpu"))
+    assert seeded.identity != one.identity
+
+
+def test_a_classifier_that_errs_too_often_is_stored_with_a_warning_and_refused(root: Path) -> None:
+    poor = replace(QUICK, epochs=1, max_error=0.001)
+    with pytest.warns(UserWarning, match=r"lenet_digits.*max_error 0\.10%"):
+        path = train_classifier(poor, root, root / "poor.pt", "cpu")
+    error = load_classifier(path, max_error=1).test_error
+    with pytest.raises(InputError, match=rf"poor\.pt errs on {error:.2%} of the test images, more than 0\.10%"):
+        load_classifier(path)
+    with pytest.raises(InputError, match="more than"):
+        load_classifier(path, max_error=error - 1e-4)
+    load_classifier(path, max_error=error)
+
+
+def test_a_test_error_that_is_unknown_is_too_large(file: Path, tmp_path: Path) -> None:
+    torch.save({**torch.load(file, weights_only=True), "test_error": float("nan")}, tmp_path / "c.pt")
+    with pytest.raises(InputError, match="nan%"):
+        load_classifier(tmp_path / "c.pt", max_error=1)
+
+
+def test_files_that_are_damaged_or_something_else_are_refused(file: Path, tmp_path: Path) -> None:
+    stored, path = torch.load(file, weights_only=True), tmp_path / "c.pt"
+
+    def refused(*words: str) -> None:
+        with pytest.raises(InputError, match=".*".join(["c.pt", *words])):
+            load_classifier(path, max_error=1)
+
+    with pytest.raises(InputError, match="there is no classifier"):
+        load_classifier(path)
+    for content in (file.read_bytes()[:-200], b"no classifier", b""):
+        path.write_bytes(content)
+        refused("damaged")
+    for other in ({"state_dict": {}}, [1, 2], {**stored, "kind": "lightning_gans.classifier/0"}):
+        torch.save(other, path)
+        refused("not a classifier of this version")
+    stored["weights"]["head.bias"][3] += 1e-6
+    torch.save(stored, path)
+    refused("damaged")
+
+
+def test_a_disk_that_is_full_leaves_the_old_file_and_no_other(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = tmp_path / "c.pt"
+    place.write_bytes(b"old")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=r"c\.pt \(No space left on device\)"):
+        train_classifier(replace(QUICK, epochs=1), file.parent, place, "cpu")
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+    assert place.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(("dataset", "words"), [("grid25", "no labelled images"), ("mnist", "train-images")])
+def test_data_that_is_missing_or_without_labels_is_refused(dataset: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words):
+        train_classifier(Recipe(dataset), tmp_path)
+
+
+# Features and logits
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape"), [("lenet", (1, 28, 28)), ("lenet", (3, 8, 12)), ("resnet", (3, 32, 32)), ("resnet", (1, 9, 9))]
+)
+def test_logits_of_features_are_what_classify_gives(architecture: str, shape: tuple[int, int, int]) -> None:
+    classifier, images = untrained(shape, architecture=architecture), pixels(3, shape)
+    features = classifier(images)
+    assert features.shape == (3, classifier.dim)
+    assert classifier.logits(features).shape == (3, 10)
+    assert features.std(0).max() > 0
+    assert torch.equal(classifier.logits(features), classifier.classify(images.float() * (2 / 255) - 1))
+    each = torch.cat([classifier(image) for image in images.split(1)])
+    torch.testing.assert_close(features, each, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "resnet"])
+def test_every_weight_learns(architecture: str) -> None:
+    classifier = untrained((3, 16, 16), architecture=architecture).train()
+    torch.nn.functional.cross_entropy(classifier.classify(torch.randn(8, 3, 16, 16)), torch.arange(8)).backward()
+    for name, parameter in classifier.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_the_residual_network_is_the_papers_but_for_its_width() -> None:
+    network = untrained((3, 32, 32), architecture="resnet").network
+    convolutions = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d) and layer.kernel_size == (3, 3)]
+    assert len(convolutions) + 1 == 20
+    maps = torch.zeros(1, 3, 32, 32)
+    sizes = []
+    for layer in list(network)[:-2]:
+        maps = layer(maps)
+        sizes.append(tuple(maps.shape[1:]))
+    assert sorted(set(sizes)) == [(32, 32, 32), (64, 16, 16), (128, 8, 8)]
+
+
+def test_16_bit_inputs_and_surroundings_are_computed_in_float32() -> None:
+    classifier, images = untrained(), pixels()
+    door = (images.float() * (2 / 255) - 1).bfloat16()
+    features, logits = classifier(images), classifier.classify(door.float())
+    assert torch.equal(classifier.classify(door), logits)
+    assert torch.equal(classifier.logits(features.half()), classifier.logits(features.half().float()))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(classifier(images), features)
+        assert torch.equal(classifier.classify(door), logits)
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 32, 32), (6, 3, 28, 28), (1, 28, 28), (6, 1, 28, 27)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    for ask in (lambda c: c(torch.zeros(shape, dtype=torch.uint8)), lambda c: c.classify(torch.zeros(shape))):
+        with pytest.raises(InputError, match=r"lenet_mnist takes images \(N, 1, 28, 28\)"):
+            ask(untrained())
+
+
+def test_features_of_what_is_not_bytes_are_refused() -> None:
+    with pytest.raises(InputError, match=r"uint8 images, not of torch\.float32"):
+        untrained()(pixels().float())
+
+
+@pytest.mark.parametrize(("classes", "shape", "words"), [("01", (1, 7, 28), "28x7"), ("0", (1, 28, 28), "1 classes")])
+def test_what_no_classifier_can_be_made_for_is_refused(classes: str, shape: tuple[int, int, int], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Classifier("lenet", "mnist", tuple(classes), shape)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "FIDs", "con-fid-ence", "f i d", "CIFAR-10 (copy)"])
+def test_a_key_never_has_fid_in_it(dataset: str) -> None:
+    classifier = untrained(dataset=dataset)
+    assert classifier.key.startswith("fd_lenet_")
+    assert "fid" not in classifier.key
+    assert classifier.key.replace("_", "").isalnum()
+    assert (classifier.key == "fd_lenet_mnist") == (dataset == "mnist")
+
+
+def test_identity_is_of_the_weights_and_of_statistics() -> None:
+    torch.manual_seed(1)
+    one, copy = untrained(), untrained()
+    copy.load_state_dict(one.state_dict())
+    assert copy.identity == one.identity
+    for name, value in copy.state_dict().items():
+        value += 1
+        assert copy.identity != one.identity, name
+        value -= 1
+
+
+# Augmentation
+
+
+def test_without_motion_images_stay() -> None:
+    images = torch.randn(5, 2, 7, 9)
+    torch.testing.assert_close(augment(images, STILL, torch.Generator()), images, rtol=0, atol=1e-5)
+
+
+def test_images_are_moved_by_whole_pixels_each_on_its_own_and_the_border_is_continued() -> None:
+    image = torch.rand(1, 6, 6)
+    padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
+    moved = {(r, d): padded[:, 1 + d : 7 + d, 1 + r : 7 + r] for r in (-1, 0, 1) for d in (-1, 0, 1)}
+    found = augment(image.expand(300, 1, 6, 6), replace(STILL, shift=1), torch.Generator().manual_seed(0))
+    seen = [[by for by, target in moved.items() if (target - one).abs().max() < 1e-4] for one in found]
+    assert all(len(by) == 1 for by in seen)
+    assert {by[0] for by in seen} == set(moved)
+
+
+def test_half_of_the_images_are_mirrored_where_asked_for() -> None:
+    image = torch.rand(3, 5, 5)
+    found = augment(image.expand(400, 3, 5, 5), replace(STILL, flip=True), torch.Generator().manual_seed(0))
+    mirrored = (found - image.flip(2)).abs().amax((1, 2, 3)) < 1e-4
+    same = (found - image).abs().amax((1, 2, 3)) < 1e-4
+    assert bool((mirrored ^ same).all())
+    assert 150 < int(mirrored.sum()) < 250
+
+
+def test_images_are_turned_and_scaled_within_bounds() -> None:
+    line = torch.linspace(-1, 1, 65)
+    bar = torch.exp(-((line[:, None] / 0.05) ** 2) - (line[None] / 0.3) ** 2)[None]  # along the width
+
+    def angle_and_size(settings: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+        found = augment(bar.expand(200, 1, 65, 65), settings, torch.Generator().manual_seed(0))[:, 0]
+        xx, yy, xy = ((found * m).sum((1, 2)) / found.sum((1, 2)) for m in (line**2, line[:, None] ** 2, line[:, None] * line))
+        size = (xx + yy).sqrt() / math.sqrt((0.05**2 + 0.3**2) / 2)
+        return torch.rad2deg(0.5 * torch.atan2(2 * xy, xx - yy)), size
+
+    angle, size = angle_and_size(replace(STILL, degrees=20))
+    assert -20.5 < angle.min() < -18
+    assert 18 < angle.max() < 20.5
+    torch.testing.assert_close(size, torch.ones(200), rtol=0, atol=0.02)
+    angle, size = angle_and_size(replace(STILL, scale=0.25))
+    assert 0.79 < size.min() < 0.83
+    assert 1.26 < size.max() < 1.35
+    assert angle.abs().max() < 0.5
+
+
+# Whoever needs one
+
+
+@pytest.fixture
+def quick_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "digits", QUICK)
+
+
+@pytest.mark.usefixtures("quick_digits")
+def test_a_classifier_that_is_needed_is_trained_once_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(classifier_training, "rank_zero_info", said.append)
+    first = classifier_for("digits", tmp_path)
+    assert "no classifier of digits" in said[0]
+    assert classifier_path("lenet", "digits", tmp_path) == tmp_path / "classifiers" / "lenet_digits.pt"
+    monkeypatch.setattr(classifier_training, "train_classifier", None)
+    assert classifier_for("digits", str(tmp_path)).identity == first.identity
+    with pytest.raises(InputError, match="more than"):
+        classifier_for("digits", tmp_path, max_error=0.0001)
+
+
+@pytest.mark.usefixtures("quick_digits")
+def test_other_ranks_wait_for_the_first_and_share_its_failure(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = classifier_path("lenet", "digits", tmp_path)
+
+    def trained_meanwhile(objects: list[str | None]) -> None:
+        path.parent.mkdir()
+        path.write_bytes(file.read_bytes())
+
+    def failed(objects: list[str | None]) -> None:
+        objects[0] = "no space left"
+
+    monkeypatch.setattr(classifier_training, "world_size", lambda: 2)
+    monkeypatch.setattr(classifier_training, "train_classifier", None)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    monkeypatch.setattr("torch.distributed.broadcast_object_list", failed)
+    with pytest.raises(InputError, match="no space left"):
+        classifier_for("digits", tmp_path)
+    monkeypatch.setattr("torch.distributed.broadcast_object_list", trained_meanwhile)
+    assert classifier_for("digits", tmp_path).identity == load_classifier(file).identity
+
+
+def test_a_dataset_without_a_recipe_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"recipe for 'celeba', only for mnist, .*cifar10"):
+        classifier_for("celeba", tmp_path)
+
+
+# The command
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    calls: list[tuple[object, ...]] = []
+
+    def record(recipe: Recipe, root: str = "data", out: str | None = None, device: str = "auto") -> None:
+        calls.append((recipe, root, out, device))
+
+    monkeypatch.setattr(classifier_training, "train_classifier", record)
+    return calls
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "svhn"])
+def test_configs_are_the_recipes_that_missing_classifiers_are_trained_by(dataset: str, asked: list[tuple[object, ...]]) -> None:
+    config = CONFIGS / f"classifier_{dataset}.yaml"
+    main(["--config", str(config)])
+    main(["--dataset", dataset])
+    assert asked == [(RECIPES[dataset], "data", None, "auto")] * 2
+    assert all(f"\n{name}: " in config.read_text() for name in vars(RECIPES[dataset]))
+
+
+def test_settings_on_the_command_line_win(asked: list[tuple[object, ...]]) -> None:
+    config = str(CONFIGS / "classifier_svhn.yaml")
+    main(["--config", config, "--epochs=3", "--root", "elsewhere", "--out=c.pt", "--device=cpu", "--flip=true"])
+    assert asked == [(replace(RECIPES["svhn"], epochs=3, flip=True), "elsewhere", "c.pt", "cpu")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epochs=many"], "epochs.*int.*many"),
+        (["--architecture=vgg"], "architecture.*vgg"),
+        (["--epoch_count=3"], "epoch_count"),
+        (["--config=missing.yaml"], r"missing\.yaml"),
+        (["--epochs=0"], "epochs is 0"),
+        (["--max_error=5"], "max_error is 5"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(arguments: list[str], words: str, asked: list[tuple[object, ...]]) -> None:
+    with pytest.raises(InputError, match=words):
+        main(arguments)
+    assert asked == []
+
+
+def test_the_command_trains_and_stores(root: Path, tmp_path: Path) -> None:
+    main(["--dataset=digits", f"--root={root}", "--epochs=1", "--max_error=1", f"--out={tmp_path / 'c.pt'}", "--device=cpu"])
+    assert load_classifier(tmp_path / "c.pt").dataset == "digits"
