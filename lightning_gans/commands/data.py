@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -23,7 +23,9 @@ def main(args: list[str]) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a dataset's name, or the path of one's own images")
     parser.add_argument("--root", default="data", help="folder with the datasets' files")
     parser.add_argument("--image_size", type=int, help="side in pixels")
-    parser.add_argument("--crop", type=lambda text: text if text == "resize" else int(text), help="a number of pixels, or resize")
+    parser.add_argument(
+        "--crop", type=lambda text: text if text == "resize" else int(text), help="a number of pixels, or resize"
+    )
     parser.add_argument("--download", action="store_true", help="fetch what is missing")
     given = parser.parse_args(args)
     named = [find_source(Request(name, Path(given.root))) for name in given.names]
@@ -38,7 +40,7 @@ def main(args: list[str]) -> None:
             print(f"  drawn in {_draw(data, Path(given.root))}")
 
 
-def _table(sources: list[Dataset], root: str) -> Table:
+def _table(sources: Sequence[Dataset], root: str) -> Table:
     table = Table(title=f"datasets under {root}/")
     for column in ("dataset", "there", "size", "where from"):
         table.add_column(column)

@@ -58,6 +58,14 @@ class Container:
                 f"{name} in {self.path} cannot be read as an image ({error}); replace it, or set data.skip_unreadable to true"
             ) from error
 
+    def is_readable(self, name: str) -> bool:
+        """Whether ``image`` can read it."""
+        try:
+            self.image(name)
+        except InputError:
+            return False
+        return True
+
     def images(self) -> list[str]:
         """The names of all that are called like an image."""
         return [name for name in self.names if PurePosixPath(name).suffix.lower() in IMAGES]

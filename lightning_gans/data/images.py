@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.data.loader import Numbers, RowLoader, Rows
 from lightning_gans.data.opened import Opened, open_dataset, prepare_dataset
 from lightning_gans.data.pixels import Crop
-from lightning_gans.data.source import Condition, Request
+from lightning_gans.data.source import Condition, Points, Request, Source, find_source
 from lightning_gans.data.split import Split, mirror
 from lightning_gans.errors import InputError
 
@@ -97,7 +97,7 @@ class Images(LightningDataModule):
         for name, value in {**sizes, "crop": None if isinstance(crop, str) else crop}.items():
             if value is not None and value < 1:
                 raise InputError(f"data.{name} is {value}, but must be at least 1")
-        self.dataset = dataset
+        self.dataset, self.root = dataset, root
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.device_resident = device_resident
@@ -111,7 +111,17 @@ class Images(LightningDataModule):
         self._loader: RowLoader | None = None
 
     def prepare_data(self) -> None:
-        prepare_dataset(self._request, **self._names)
+        source, wanted = self._source, [*self._names.values()]
+        if isinstance(source, Source) and self._request.download:
+            missing = [name for name in wanted if name in source.splits and source.fingerprint(name) is None]
+            if missing:
+                source.download(missing)
+                del self._source
+        prepare_dataset(self._source, **self._names)
+
+    @cached_property
+    def _source(self) -> Source | Points:
+        return find_source(self._request)
 
     def setup(self, stage: str) -> None:
         if self._opened is None:
@@ -121,7 +131,7 @@ class Images(LightningDataModule):
             self._check_batch_size(self.trainer.world_size)  # before anything is written
 
     def _open(self) -> None:
-        opened = open_dataset(self._request, **self._names)
+        opened = open_dataset(self._source, **self._names)
         if self._kept is not None:
             opened.keep_classes(self._kept)
         if self.held_out is not None:
@@ -186,6 +196,7 @@ class Images(LightningDataModule):
 
     def fingerprint(self, split: str) -> str:
         """A hash of what the samples of a split are."""
+        self._of(split)
         return self.opened.fingerprint(split)
 
     def _of(self, split: str) -> Split:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.data.pack import open_pack
-from lightning_gans.data.source import Points, Request, Source, find_source
+from lightning_gans.data.source import Points, Source
 from lightning_gans.data.split import Split
 from lightning_gans.errors import InputError
 
@@ -59,7 +59,12 @@ class Opened:
         if unknown or not wanted:
             raise InputError(f"data.classes names {', '.join(unknown) or 'nothing'}; {self.name} has {', '.join(names)}")
         kept = [names.index(str(name)) for name in wanted]
-        self._change(lambda name, split: split.of_classes(kept))
+        position = torch.full((len(names),), -1)
+        position[kept] = torch.arange(len(kept))
+        self._change(lambda name, split: split.of_classes(position))
+        empty = next((name for name, split in self.splits.items() if not len(split)), None)
+        if empty is not None:
+            raise InputError(f"data.classes leaves nothing in the {empty} split of {self.name}; name others")
         self.classes = tuple(map(str, wanted))
 
     def hold_out(self, share: float) -> None:
@@ -116,7 +121,12 @@ class Opened:
 def _balance(labels: Tensor, classes: tuple[str, ...]) -> str:
     """The share of each class, or where there are many the smallest and the largest."""
     shares = torch.bincount(labels.cpu(), minlength=len(classes)).double() / len(labels)
-    names = classes or tuple(map(str, range(len(shares))))
+    names = [*(classes or map(str, range(len(shares))))]
+    if (shares == 0).any() and len(shares) > 10:  # classes of the test split alone
+        names = [name for name, share in zip(names, shares, strict=True) if share > 0]
+        shares = shares[shares > 0]
+    if shares.min() == shares.max():
+        return f"{len(shares)} classes of the same size"
     if len(shares) <= 10:
         return ", ".join(f"{name} {share:.1%}" for name, share in zip(names, shares.tolist(), strict=False))
     low, high = int(shares.argmin()), int(shares.argmax())
@@ -137,13 +147,12 @@ def split_names(source: Source, train: str, test: str) -> tuple[str, str]:
     return train, test
 
 
-def open_dataset(request: Request, train: str = "train", test: str = "test") -> Opened:
-    """The splits that a request asks for.
+def open_dataset(source: Source | Points, train: str = "train", test: str = "test") -> Opened:
+    """Splits of a dataset.
 
     Raises:
         InputError: a file is missing or damaged, or there is no such split.
     """
-    source = find_source(request)
     if isinstance(source, Points):
         return Opened(source.name, {name: _split(*source.points(name)) for name in ("train", "test")}, points=source)
     train, test = split_names(source, train, test)
@@ -162,16 +171,11 @@ def open_dataset(request: Request, train: str = "train", test: str = "test") -> 
     )
 
 
-def prepare_dataset(request: Request, train: str = "train", test: str = "test") -> None:
-    """Fetch what is missing, if that was asked for, and pack what is not packed yet."""
-    source = find_source(request)
-    if isinstance(source, Points):
-        return
-    if request.download and any(source.fingerprint(name) is None for name in (train, test)):
-        source.download()
-        return prepare_dataset(replace(request, download=False), train, test)
-    for name in dict.fromkeys(split_names(source, train, test)):
-        open_pack(source, name)
+def prepare_dataset(source: Source | Points, train: str = "train", test: str = "test") -> None:
+    """Pack what is not packed yet."""
+    if isinstance(source, Source):
+        for name in dict.fromkeys(split_names(source, train, test)):
+            open_pack(source, name)
 
 
 def _split(samples: np.ndarray, labels: np.ndarray | None = None, **conditions: np.ndarray) -> Split:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -133,8 +133,8 @@ class Source(Dataset):
         """What changes when the source's files do, plain values only; ``None`` where the files are not there."""
         raise NotImplementedError
 
-    def download(self) -> None:
-        """Fetch the files.
+    def download(self, splits: Iterable[str]) -> None:
+        """Fetch the files of some splits, at least.
 
         Raises:
             InputError: nobody can, or the network is not there.
@@ -147,7 +147,7 @@ class Source(Dataset):
 
         try:
             getattr(datasets, name)(self.request.root, download=True, **arguments)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ImportError) as error:
             raise InputError(
                 f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
             ) from error
@@ -168,6 +168,11 @@ class Source(Dataset):
 
     def of_arrays(self, images: np.ndarray, **conditions: np.ndarray | None) -> Samples:
         """Samples of images that are in memory, uint8 ``(N, H, W)`` or ``(N, H, W, 3)``."""
+        channels = 1 if images.ndim == 3 else images.shape[3]
+        sides = {*images.shape[1:3], self.request.image_size or self.usual_size or images.shape[1]}
+        if len(sides) == 1 and channels in (1, 3) and self.request.channels in (None, channels) and self.request.crop is None:
+            planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+            return Samples(len(images), planes.__getitem__, **conditions)
         return Samples(len(images), lambda i: self.pixels(Image.fromarray(images[i])), **conditions)
 
 
@@ -190,7 +195,9 @@ class Points(Dataset):
 def all_sources() -> Iterator[type[Source] | type[Points]]:
     """The class of every file of ``sources/``; those for any path come last, for a name wins over a folder called the same."""
     package = importlib.import_module("lightning_gans.data.sources")
-    names = sorted((found.name for found in pkgutil.iter_modules(package.__path__)), key=lambda n: (n == "files", n))
+    names = sorted(
+        (found.name for found in pkgutil.iter_modules(package.__path__)), key=lambda name: (name in ("captions", "files"), name)
+    )
     for name in names:
         yield importlib.import_module(f"{package.__name__}.{name}").SOURCE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -93,15 +92,12 @@ class Split:
         drawn = torch.randint(len(pool), (count, 3), generator=keyed_generator("stacked", name, count))
         return replace(self, rows=pool[drawn], pool=pool)
 
-    def of_classes(self, kept: Sequence[int]) -> Split:
-        """The samples of some classes; labels then count these, in this order."""
-        labels = self.conditions["labels"]
-        position = torch.full((int(labels.max()) + 1,), -1)
-        position[torch.tensor(kept)] = torch.arange(len(kept))
-        split = replace(self, conditions={**self.conditions, "labels": position[labels]})
-        found = split.labels()
-        assert found is not None
-        return split.chosen((found >= 0).nonzero().flatten())
+    def of_classes(self, position: Tensor) -> Split:
+        """The samples of some classes: those whose ``position`` ``(K,)`` among the kept ones, their new label, is not -1."""
+        split = replace(self, conditions={**self.conditions, "labels": position[self.conditions["labels"]]})
+        labels = split.labels()
+        assert labels is not None
+        return split.chosen((labels >= 0).nonzero().flatten())
 
     def labelled(self, count: int, seed: int) -> Split:
         """``count`` samples, the same number of each class.

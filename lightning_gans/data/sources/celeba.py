@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,10 @@ class CelebA(Source):
     size = "1.4 GB"
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> dict[str, Any] | None:
         images, lists = self._images(), [self._file("list_attr_celeba.txt"), self._file("list_eval_partition.txt")]
         return None if images is None else {"images": fingerprint(images), **stamp(*filter(None, lists))}
 
@@ -54,7 +60,7 @@ class CelebA(Source):
         chosen = self._of_split([*names], split)
         return Samples(len(chosen), lambda i: self._face(container, names[chosen[i]]), attributes=self._attributes(chosen))
 
-    def download(self) -> None:
+    def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision("CelebA")  # by gdown; what it fetches is what this reads
 
     def _face(self, container: Container, name: str) -> np.ndarray:

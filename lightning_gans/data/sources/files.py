@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,6 +45,10 @@ class Files(Source):
         return False
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> dict[str, Any] | None:
         return fingerprint(self.path)
 
     @property
@@ -60,7 +65,7 @@ class Files(Source):
         self.classes, labels = _classes(images)  # of both splits, so that a label means the same in each
         chosen = [number for number, name in enumerate(images) if len(self.splits) == 1 or _split(name) == split]
         if self.request.skip_unreadable:
-            chosen = [number for number in chosen if _is_readable(container, images[number])]
+            chosen = [number for number in chosen if container.is_readable(images[number])]
         labels = None if labels is None else labels[chosen]
         return Samples(len(chosen), lambda i: self.pixels(container.image(images[chosen[i]])), labels)
 
@@ -101,9 +106,10 @@ class Files(Source):
         stored = self._stored(f"{prefix}images", f"{prefix}labels", "classes")
         images, labels = stored.get(f"{prefix}images"), stored.get(f"{prefix}labels")
         if images is None or images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
+            arrays = self._stored(*stored).items()
             raise InputError(
                 f"{self.path} must hold 'images' of uint8 (N, H, W) or (N, H, W, C); it has "
-                f"{', '.join(f'{key} {value.dtype} {value.shape}' for key, value in self._stored(*stored).items()) or 'nothing'}"
+                f"{', '.join(f'{name} {array.dtype} {array.shape}' for name, array in arrays) or 'nothing'}"
             )
         if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
             raise InputError(f"{self.path} has labels of {labels.dtype} {labels.shape}; save an integer for each image")
@@ -130,14 +136,6 @@ def _classes(names: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
         return (), None
     number = {name: position for position, name in enumerate(classes)}
     return classes, np.array([number[folders[0]] for folders in parents], np.int64)
-
-
-def _is_readable(container: Container, name: str) -> bool:
-    try:
-        container.image(name)
-    except InputError:
-        return False
-    return True
 
 
 SOURCE = Files

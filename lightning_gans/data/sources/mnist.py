@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class MNIST(Source):
             )
         return self.of_arrays(pixels, labels=labels.astype(np.int64))
 
-    def download(self) -> None:
+    def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision(self.official)
 
     def _file(self, name: str) -> Path | None:
