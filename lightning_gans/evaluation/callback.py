@@ -14,10 +14,11 @@ from lightning_gans import checks
 from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.evaluation.features import digit_classifier, find_network
+from lightning_gans.evaluation.features import describe_network, digit_classifier, find_network
 from lightning_gans.evaluation.inception import Precision
-from lightning_gans.evaluation.measure import Evaluator, MetricName, RealImages, describe_network
+from lightning_gans.evaluation.measure import Evaluator, MetricName
 from lightning_gans.evaluation.modes import ModeCount, Protocol
+from lightning_gans.evaluation.real import RealImages, RealSet
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
 from lightning_gans.runs import data_of, log_numbers, run_folder
@@ -107,32 +108,25 @@ class Evaluation(Callback):
         default: list[MetricName] = ["modes"] if points else []
         metrics = default if self.metrics is None else self.metrics
         root = Path(getattr(data, "root", "data"))
-        network = classifier = None
+        network = reference = classifier = None
         if _NEED_A_NETWORK & {*metrics} and not points:
-            network = find_network(self.features, data.name, root, self.precision, self.weights_path, self.download)
+            found = (self.weights_path, self.download)
+            network = find_network(self.features, data.name, root, self.precision, *found)
+            if getattr(network, "precision", "fp32") in ("fp16", "bf16"):
+                reference = find_network(self.features, data.name, root, "fp32", *found)
             if "fid" in metrics and network.key != "fid":
                 raise InputError(
                     f"evaluation.metrics asks for fid, but the distance in these features is {network.key}; ask for fd, "
                     "or give the genuine Inception weights"
                 )
-            network.to(torch.device("cpu"))
         if "modes" in metrics and not points:
             classifier = digit_classifier(data.name, root)
         many = 2_000 if points else 25_600 if data.name == "mnist1k" else 10_000
         num_samples = self.num_samples or many
-        return Evaluator(
-            data,
-            tuple(metrics),
-            network,
-            classifier,
-            self.modes,
-            num_samples,
-            self.num_real or num_samples,
-            self.real,
-            self.batch_size,
-            self.seed,
-            Path(self.cache_dir) if self.cache_dir else root / "statistics",
-        )
+        cache = Path(self.cache_dir) if self.cache_dir else root / "statistics"
+        num_real = self.num_real or num_samples
+        real = RealSet(data, self.real, num_real, network, batch_size=self.batch_size, cache=cache, reference=reference)
+        return Evaluator(real, tuple(metrics), classifier, self.modes, num_samples, self.seed)
 
     def evaluate(self, model: Generates, data: RealImages) -> dict[str, float]:
         """Every number for any model and any data, without a trainer; the same as in training."""
@@ -212,7 +206,7 @@ class Evaluation(Callback):
             "dataset": data.name,
             **({"partial": data.partial} if getattr(data, "partial", "") else {}),
             "seed": global_seed(),
-            **({"n_real": len(evaluator.rows), "split": self.real} if images else {"protocol": self.modes}),
+            **({"n_real": len(evaluator.real.rows), "split": self.real} if images else {"protocol": self.modes}),
             "num_samples": evaluator.num_samples,
             **(describe_network(evaluator.network) if evaluator.network is not None else {}),
             **(
@@ -220,6 +214,7 @@ class Evaluation(Callback):
                 if evaluator.classifier is not None
                 else {}
             ),
+            **({"extraction_shift": evaluator.real.shift} if evaluator.real.shift is not None else {}),
             "weights": self.weights,
             "noise_seed": self.seed,
             "precision": trainer.precision,
@@ -234,7 +229,7 @@ class Evaluation(Callback):
         made = f"{self._evaluator.num_samples:,} samples"
         if len(self._evaluator.data.shape) == 1:
             return f"{made}, protocol {self.modes}"
-        return f"{made}, {len(self._evaluator.rows):,} real of {self.real}"
+        return f"{made}, {len(self._evaluator.real.rows):,} real of {self.real}"
 
     @staticmethod
     def _ema(trainer: Trainer) -> EMA | None:

@@ -75,7 +75,7 @@ class Recipe:
 _RESNET = Recipe(architecture="resnet", epochs=40, lr=1e-2, weight_decay=0.05, degrees=0, scale=0, shift=4)
 RECIPES = {
     "mnist": Recipe(),
-    "digits": Recipe("digits", epochs=60, degrees=5, shift=1, max_error=0.03),
+    "digits": Recipe("digits", epochs=30, degrees=5, shift=1, max_error=0.03),
     "cifar10": replace(_RESNET, dataset="cifar10", flip=True, max_error=0.08),
     "svhn": replace(_RESNET, dataset="svhn", shift=2, max_error=0.04),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -84,3 +84,16 @@ def find_network(
 def digit_classifier(dataset: str, root: Path) -> Classifier:
     """The classifier that counts the classes of a dataset: MNIST's for three digits in one image."""
     return classifier_for("mnist" if dataset == "mnist1k" else dataset, root)
+
+
+def describe_network(network: FeatureNetwork) -> dict[str, Any]:
+    """What the features of a network depend on, in plain types."""
+    return {
+        "features": network.name,
+        "layer": getattr(network, "layer", None),
+        "sha256": network.identity,
+        "resize": "tf1" if network.name == "inception" else None,
+        "extraction_precision": getattr(network, "precision", "fp32"),
+        "tf32": getattr(network, "precision", "fp32") == "tf32",
+        "quantiser": "round",
+    }

@@ -4,46 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import feature_metrics
 from lightning_gans.evaluation.classes import ClassCoverage, StackedClassCoverage, perfect_sampler
 from lightning_gans.evaluation.classifiers import Classifier
-from lightning_gans.evaluation.features import FeatureNetwork
 from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
 from lightning_gans.evaluation.inception import quantise, to_uint8
 from lightning_gans.evaluation.modes import ModeCount, perfect_mixture
 from lightning_gans.evaluation.modes import Protocol as ModeProtocol
 from lightning_gans.evaluation.ranks import gather_rows, place, together
-from lightning_gans.evaluation.sampling import evaluating, samples
-from lightning_gans.evaluation.statistics import real_statistics
+from lightning_gans.evaluation.real import RealSet
+from lightning_gans.evaluation.sampling import BLOCK, evaluating, samples
 from lightning_gans.protocols import Encodes, Generates
-from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
 
 MetricName = Literal["fid", "fd", "kid", "is", "prdc", "modes", "reconstruction"]
-
-
-class RealImages(Protocol):
-    """What the real data must say of itself; ``Images`` does."""
-
-    name: str
-    shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    centres: Tensor | None
-    std: float | None
-
-    def size(self, split: str) -> int: ...
-    def real(self, split: str, rows: Tensor | None = None) -> Tensor: ...
-    def labels(self, split: str) -> Tensor | None: ...
-    def conditions(self, split: str, rows: Tensor) -> Tensor | None: ...
-    def fingerprint(self, split: str) -> str: ...
 
 
 @dataclass
@@ -51,33 +33,25 @@ class Evaluator:
     """Measures samplers against one set of real data; networks and real statistics are kept between measurements.
 
     Args:
-        data: the real samples.
+        real: the real samples, and the network to compare features in for all but ``modes`` and ``reconstruction``.
         metrics: what to measure.
-        network: to compare features in, for all but ``modes`` and ``reconstruction``.
         classifier: to count the classes of images with.
         modes: the counting protocol for points.
         num_samples: generated samples.
-        num_real: real samples to compare with, at most; the same ones each time.
-        split: of the real samples.
-        batch_size: images that a network is given at a time.
         seed: of the samples' noise.
-        cache: folder for statistics of real images, ``None`` to keep none.
     """
 
-    data: RealImages
+    real: RealSet
     metrics: tuple[MetricName, ...]
-    network: FeatureNetwork | None = None
     classifier: Classifier | None = None
     modes: ModeProtocol | None = "gaan"
     num_samples: int = 10_000
-    num_real: int = 10_000
-    split: str = "test"
-    batch_size: int = 100
     seed: int = 0
-    cache: Path | None = None
-    _real_features: Tensor | None = field(default=None, init=False)
-    _real_statistics: Gaussian | None = field(default=None, init=False)
     _floor: dict[str, float] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.data, self.network = self.real.data, self.real.network
+        self.real.keeps_features = bool({"kid", "is", "prdc"} & {*self.metrics})
 
     def measure(self, model: Generates) -> dict[str, float]:
         """Every number; must be called on all ranks, which all get the same.
@@ -110,15 +84,6 @@ class Evaluator:
                 self._floor = perfect_sampler(len(self.data.classes), self.num_samples)
         return self._floor
 
-    @property
-    def rows(self) -> Tensor:
-        """The real samples that are compared with, by number: all, or some drawn once and for all."""
-        size = self.data.size(self.split)
-        if self.num_real >= size:
-            return torch.arange(size)
-        drawn = torch.randperm(size, generator=keyed_generator("real", self.split, self.num_real))
-        return drawn[: self.num_real].sort().values
-
     def _count_modes(self, model: Generates, device: torch.device) -> dict[str, float]:
         if "modes" not in self.metrics or self.modes is None or self.data.centres is None or self.data.std is None:
             return {}
@@ -130,16 +95,18 @@ class Evaluator:
 
     def _samples(self, model: Generates, device: torch.device) -> Iterator[Tensor]:
         """This rank's share of the samples; a conditional model is given what travels with the real ones."""
-        rows = self.rows
+        rows = self.real.rows
 
         def condition(numbers: Tensor) -> Tensor | None:
-            found = self.data.conditions(self.split, rows[numbers % len(rows)])
+            found = self.data.conditions(self.real.split, rows[numbers % len(rows)])
             return None if found is None else found.to(device)
 
-        return samples(model, self.num_samples, self.seed, *place(), condition)
+        blocks = samples(model, self.num_samples, self.seed, *place(), condition)
+        total = -(-self.num_samples // (BLOCK * world_size()))
+        return iter(tqdm(blocks, "measuring samples", total, delay=5, leave=False, disable=place()[0] > 0))
 
     def _compare(self, model: Generates, device: torch.device) -> dict[str, float]:
-        real = self._real(device) if self.network is not None else None
+        real = self.real.statistics(device) if self.network is not None else None
         sums = None if real is None or self.network is None else FeatureSums(self.network.dim, real.mean, device)
         coverage = self._coverage(device)
         kept: list[Tensor] = []
@@ -150,7 +117,7 @@ class Evaluator:
                 features = None if self.network is None else self._features(quantised)
                 if features is not None and sums is not None:
                     sums.update(features)
-                    kept += [features.cpu()] if self._needs_features else []
+                    kept += [features.cpu()] if self.real.keeps_features else []
                 if coverage is not None:
                     coverage.update(self._classify(quantised, features))
         found = {} if coverage is None else {name: float(value) for name, value in coverage.compute().items()}
@@ -164,65 +131,22 @@ class Evaluator:
         sums.all_reduce()
         if {"fid", "fd"} & {*self.metrics}:
             found[self.network.key] = frechet_distance(real, sums.gaussian())
-        if not self._needs_features:
+        if not self.real.keeps_features:
             return found
         fake = gather_rows(torch.cat(kept) if kept else torch.zeros(0, self.network.dim), device)
-        assert self._real_features is not None
+        assert self.real.features is not None
         suffix = "" if self.network.key == "fid" else f"_{self.network.key.removeprefix('fd_')}"
         if "kid" in self.metrics:
-            found |= feature_metrics.kid(self._real_features, fake)
+            found |= feature_metrics.kid(self.real.features, fake)
         if "is" in self.metrics:
             found |= feature_metrics.inception_score(self.network.logits(fake.to(device)).cpu())
         if "prdc" in self.metrics:
-            found |= feature_metrics.prdc(self._real_features.to(device), fake.to(device))
+            found |= feature_metrics.prdc(self.real.features.to(device), fake.to(device))
         return {name if name == self.network.key else f"{name}{suffix}": value for name, value in found.items()}
-
-    @property
-    def _needs_features(self) -> bool:
-        return bool({"kid", "is", "prdc"} & {*self.metrics})
-
-    def _real(self, device: torch.device) -> Gaussian:
-        """Statistics of the real features; the features too where they are needed."""
-        network = self.network
-        assert network is not None
-
-        def compute() -> Gaussian:
-            sums = FeatureSums(network.dim, device=device)
-            kept = []
-            for rows in self._real_batches():
-                features = network(quantise(self.data.real(self.split, rows).to(device)))
-                sums.update(features)
-                kept += [features.cpu()] if self._needs_features else []
-            sums.all_reduce()
-            if self._needs_features:
-                self._real_features = gather_rows(torch.cat(kept) if kept else torch.zeros(0, network.dim), device)
-            return sums.gaussian()
-
-        if self._real_statistics is None:
-            if self._needs_features or self.cache is None:
-                self._real_statistics = compute()
-            else:
-                self._real_statistics = real_statistics(self.describe_real(), self.cache, compute)
-        return self._real_statistics
-
-    def _real_batches(self) -> Iterator[Tensor]:
-        """This rank's share of the real samples, a batch at a time."""
-        rank, world = place()
-        yield from (some for some in self.rows.tensor_split(world)[rank].split(self.batch_size) if len(some))
-
-    def describe_real(self) -> dict[str, Any]:
-        """All that the statistics of real images depend on, in plain types."""
-        network = self.network
-        return {
-            "data": self.data.fingerprint(self.split),
-            "split": self.split,
-            "n_real": len(self.rows),
-            **({} if network is None else describe_network(network)),
-        }
 
     def _features(self, images: Tensor) -> Tensor:
         assert self.network is not None
-        return torch.cat([self.network(some) for some in images.split(self.batch_size)])
+        return torch.cat([self.network(some) for some in images.split(self.real.batch_size)])
 
     def _check_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.data.shape:
@@ -235,7 +159,7 @@ class Evaluator:
             return None
         if self.data.name == "mnist1k":
             return StackedClassCoverage().to(device)
-        labels = self.data.labels(self.split)
+        labels = self.data.labels(self.real.split)
         reference = None if labels is None else torch.bincount(labels.cpu(), minlength=len(self.data.classes))
         return ClassCoverage(len(self.data.classes), reference).to(device)
 
@@ -247,18 +171,18 @@ class Evaluator:
             return classifier.logits(features)
         stacked = self.data.name == "mnist1k"
         digits = images.flatten(0, 1)[:, None] if stacked else images
-        logits = torch.cat([classifier.logits(classifier(some)) for some in digits.split(self.batch_size)])
+        logits = torch.cat([classifier.logits(classifier(some)) for some in digits.split(self.real.batch_size)])
         return logits.unflatten(0, (len(images), -1)) if stacked else logits
 
     def _reconstruct(self, model: Any, device: torch.device) -> dict[str, float]:
         """Mean squared error in [-1, 1]; distance and Fréchet distance in features, where there is a network."""
-        real = None if self.network is None else self._real(device)
+        real = None if self.network is None else self.real.statistics(device)
         sums = None if real is None or self.network is None else FeatureSums(self.network.dim, real.mean, device)
         totals = torch.zeros(3, dtype=torch.float64, device=device)
         with together(), evaluating(model):
-            for rows in self._real_batches():
-                images = self.data.real(self.split, rows).to(device, model.dtype)
-                condition = self.data.conditions(self.split, rows)
+            for rows in self.real.batches():
+                images = self.data.real(self.real.split, rows).to(device, model.dtype)
+                condition = self.data.conditions(self.real.split, rows)
                 condition = None if condition is None else condition.to(device)
                 again = model.decode(model.encode(images, condition), condition)
                 error = (again.float() - images.float()).square().mean().double() * len(rows)
@@ -277,16 +201,3 @@ class Evaluator:
             found[f"reconstruction_distance_{self.network.name}"] = float(totals[1] / totals[2])
             found[f"reconstruction_{self.network.key}"] = frechet_distance(real, sums.gaussian())
         return found
-
-
-def describe_network(network: FeatureNetwork) -> dict[str, Any]:
-    """What the features of a network depend on, in plain types."""
-    return {
-        "features": network.name,
-        "layer": getattr(network, "layer", None),
-        "sha256": network.identity,
-        "resize": "tf1" if network.name == "inception" else None,
-        "extraction_precision": getattr(network, "precision", "fp32"),
-        "tf32": getattr(network, "precision", "fp32") == "tf32",
-        "quantiser": "round",
-    }

@@ -17,6 +17,7 @@ from lightning_gans import EMA, GAAN, Evaluation, Images, InputError
 from lightning_gans.evaluation.classifiers import Classifier
 from lightning_gans.evaluation.inception import quantise
 from lightning_gans.evaluation.measure import Evaluator
+from lightning_gans.evaluation.real import RealSet
 from lightning_gans.evaluation.records import best_and_last, is_better
 from lightning_gans.evaluation.sampling import samples
 from tests.evaluation.tiny import Noise, Tiny
@@ -45,7 +46,9 @@ def made_data(folder: Path) -> Images:
 
 
 def evaluator(data: Images, metrics: tuple[Any, ...] = ("fd",), **settings: Any) -> Evaluator:
-    return Evaluator(data, metrics, Tiny(), **{"num_samples": 1100, "num_real": 120, **settings})
+    ours = {key: settings.pop(key) for key in ("num_samples", "seed") if key in settings}
+    real = RealSet(data, network=Tiny(), **{"num_real": 120, **settings})
+    return Evaluator(real, metrics, **{"num_samples": 1100, **ours})
 
 
 def distance(a: Tensor, b: Tensor) -> float:
@@ -59,13 +62,13 @@ def test_the_distance_is_that_of_the_features_of_the_samples_and_of_the_chosen_r
     measuring = evaluator(data)
     model = Noise()
     fakes = torch.cat([quantise(some) for some in samples(model, 1100, 0, condition=labels_of(measuring))])
-    real = quantise(data.real("test", measuring.rows))
+    real = quantise(data.real("test", measuring.real.rows))
     assert (len(fakes), len(real)) == (1100, 120)
     assert measuring.measure(model)["fd_tiny"] == pytest.approx(distance(Tiny()(real), Tiny()(fakes)), rel=1e-6)
 
 
 def labels_of(measuring: Evaluator) -> Any:
-    rows = measuring.rows
+    rows = measuring.real.rows
     return lambda numbers: measuring.data.conditions("test", rows[numbers % len(rows)])
 
 
@@ -88,7 +91,7 @@ def test_a_conditional_model_is_given_what_belongs_to_the_real_images_by_their_n
     measuring, model = evaluator(data, num_samples=700), Noise()
     measuring.measure(model)
     given = torch.cat([condition for condition in model.conditions if condition is not None])
-    real = data.labels("test")[measuring.rows]
+    real = data.labels("test")[measuring.real.rows]
     assert torch.equal(given, real[torch.arange(700) % 120])
 
 
@@ -120,7 +123,7 @@ def test_what_is_no_image_is_a_sentence_and_no_number(data, made, sentence):
 def test_classes_are_counted_by_the_classifier_beside_those_of_the_real_images(data):
     torch.manual_seed(0)
     classifier = Classifier("lenet", "noise", data.classes, (1, 8, 8)).eval()
-    found = Evaluator(data, ("modes",), None, classifier, num_samples=500).measure(model := Noise())
+    found = Evaluator(RealSet(data), ("modes",), classifier, num_samples=500).measure(model := Noise())
     images = quantise(next(samples(model, 500, 0, condition=lambda numbers: data.conditions("test", numbers % 130))))
     share = torch.bincount(classifier.logits(classifier(images)).argmax(1), minlength=10).double() / 500
     assert found["modes"] == (share > 0).sum()
@@ -131,8 +134,8 @@ def test_classes_are_counted_by_the_classifier_beside_those_of_the_real_images(d
 def test_the_classifier_of_the_features_is_asked_once(data):
     torch.manual_seed(0)
     classifier = Classifier("lenet", "noise", data.classes, (1, 8, 8)).eval()
-    both = Evaluator(data, ("fd", "modes"), classifier, classifier, num_samples=500)
-    counted = Evaluator(data, ("modes",), None, classifier, num_samples=500)
+    both = Evaluator(RealSet(data, network=classifier), ("fd", "modes"), classifier, num_samples=500)
+    counted = Evaluator(RealSet(data), ("modes",), classifier, num_samples=500)
     assert both.measure(Noise())["kl"] == counted.measure(Noise())["kl"]
 
 
@@ -141,7 +144,7 @@ def test_reconstructions_are_measured_by_pixel_and_by_feature(data):
     found = evaluator(data, ("reconstruction",)).measure(game)
     game.eval()
     with torch.no_grad():
-        real = data.real("test", evaluator(data).rows)
+        real = data.real("test", evaluator(data).real.rows)
         again = game.decode(game.encode(real))
         before, after = Tiny()(quantise(real)), Tiny()(quantise(again))
     unit = torch.nn.functional.normalize
