@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
+from types import FrameType, NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import torch
 from lightning.pytorch import LightningModule
@@ -186,8 +186,18 @@ def choices(cls: type, frame: FrameType) -> None:
     for constructor in (base.__init__ for base in cls.__mro__ if "__init__" in vars(base)):  # type: ignore[misc]
         with suppress(NameError):  # a type that is imported for type checkers only
             for name, hint in get_type_hints(constructor).items():
-                if get_origin(hint) is Literal and name in given and given[name] not in get_args(hint):
-                    raise InputError(f"{name} is {given[name]!r}, but must be one of {', '.join(map(repr, get_args(hint)))}")
+                allowed = _allowed(hint)
+                if allowed and name in given and given[name] not in allowed:
+                    raise InputError(f"{name} is {given[name]!r}, but must be one of {', '.join(map(repr, allowed))}")
+
+
+def _allowed(hint: Any) -> tuple[Any, ...]:
+    """The values of a Literal, also of one that may be None; nothing for all other types."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    if get_origin(hint) in (Union, UnionType) and all(part is NoneType or _allowed(part) for part in get_args(hint)):
+        return tuple(value for part in get_args(hint) for value in (_allowed(part) or (None,)))
+    return ()
 
 
 def _is_plain(value: Any) -> bool:

@@ -19,7 +19,7 @@ from lightning_gans.doors import Doors
 from lightning_gans.errors import NonFiniteError
 from lightning_gans.history import LossHistory
 from lightning_gans.optimizers import make_defaults_picklable
-from lightning_gans.players import Players, ScheduleCounts, clip_gradients
+from lightning_gans.players import Players, ScheduleCounts, clip_gradients, laid_out_like
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.runs import data_of
 from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
@@ -237,7 +237,7 @@ class Game(Doors):
         players = self._seated()
         optimizer = players.optimizers[player]
         for parameter, gradient in zip(players.parameters[player], gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = laid_out_like(parameter, gradient)
         if scaler is not None:
             scaler.unscale_(optimizer)
         clip_gradients(optimizer, self.gradient_clip_val, self.gradient_clip_algorithm)

@@ -14,7 +14,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
 
 from lightning_gans import InputError
-from lightning_gans.players import Players
+from lightning_gans.players import Players, laid_out_like
 from tests.helpers import Duel, fit, make_gaan, make_wgan_gp
 
 
@@ -101,3 +101,15 @@ def test_a_schedule_runs_as_in_plain_torch(name: str) -> None:
         optimizer.step()
         scheduler.step()
     assert rates.seen == expected
+
+
+def test_a_gradient_of_other_strides_is_stepped_with_as_it_is_meant() -> None:
+    weights = [nn.Parameter(torch.arange(6.0).view(2, 3)) for _ in range(2)]
+    gradient = torch.randn(3, 2).T
+    assert gradient.stride() != weights[0].stride()
+    for weight, fused in zip(weights, (True, False), strict=True):
+        weight.grad = laid_out_like(weight, gradient)
+        torch.optim.Adam([weight], lr=0.1, fused=fused).step()
+    torch.testing.assert_close(weights[0], weights[1])
+    assert laid_out_like(weights[0], None) is None
+    assert laid_out_like(weights[0], weights[1]) is weights[1]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lightning_gans.data import Images
 from lightning_gans.data.source import Dataset, Request, Source, all_sources, decode_caption, find_source
+from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 
 _SHOWN = 48
@@ -31,13 +32,22 @@ def main(args: list[str]) -> None:
     named = [find_source(Request(name, Path(given.root))) for name in given.names]
     known = [source(Request(name, Path(given.root))) for source in all_sources() for name in source.names()]
     Console().print(_table(named or known, given.root))
+    settings = {"image_size": given.image_size, "crop": given.crop, "download": given.download}
+    refused = []
     for source in named or filter(_is_there, known):
-        settings = {"image_size": given.image_size, "crop": given.crop, "download": given.download}
-        data = Images(source.request.dataset, given.root, **(settings if isinstance(source, Source) else {}))
-        data.prepare_data()
-        data.setup("validate")
-        if len(data.shape) == 3:
-            print(f"  drawn in {_draw(data, Path(given.root))}")
+        try:
+            _pack(Images(source.request.dataset, given.root, **(settings if isinstance(source, Source) else {})))
+        except InputError as error:
+            refused.append(str(error))
+    if refused:  # the others are packed all the same
+        raise InputError("; and ".join(refused))
+
+
+def _pack(data: Images) -> None:
+    data.prepare_data()
+    data.setup("validate")
+    if len(data.shape) == 3:
+        print(f"  drawn in {_draw(data)}")
 
 
 def _table(sources: Sequence[Dataset], root: str) -> Table:
@@ -53,10 +63,10 @@ def _is_there(source: Dataset) -> bool:
     return not isinstance(source, Source) or source.fingerprint("train") is not None
 
 
-def _draw(data: Images, root: Path) -> Path:
+def _draw(data: Images) -> Path:
     """Some images, evenly from the first to the last, with what travels with them."""
     rows = torch.linspace(0, data.size("train") - 1, min(_SHOWN, data.size("train"))).long()
-    file = root / "packed" / f"{data.name}.png"
+    file = Path(data.root) / "packed" / f"{data.name}.png"
     figure = plots.contact_sheet(data.real("train", rows), [*_titles(data, rows)])
     plots.save(figure, file)
     return file

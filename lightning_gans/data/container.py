@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
+import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lightning_gans.data.pixels import UNREADABLE, decode
 from lightning_gans.errors import InputError
@@ -26,6 +28,7 @@ class Container:
     Args:
         path: of the folder, zip or tar.
         below: look only at what is below this folder inside, and name it from there.
+        advice: what else to do about an image that cannot be read.
 
     Attributes:
         names: of the files, sorted, with ``/`` between folders.
@@ -34,12 +37,12 @@ class Container:
         InputError: the archive is damaged, or names a place outside itself.
     """
 
-    def __init__(self, path: Path, below: str = "") -> None:
-        self.path = path
+    def __init__(self, path: Path, below: str = "", advice: str = "") -> None:
+        self.path, self._advice = path, advice
         self._prefix = f"{below}/" if below else ""
         names, self._read = self._opened()
         visible = (name for name in names if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts))
-        self.names = sorted(name.removeprefix(self._prefix) for name in visible if name.startswith(self._prefix))
+        self.names = sorted({name.removeprefix(self._prefix) for name in visible if name.startswith(self._prefix)})
 
     def read(self, name: str) -> bytes:
         """The content of a file; may be called from several threads."""
@@ -54,9 +57,8 @@ class Container:
         try:
             return decode(self.read(name))
         except UNREADABLE as error:
-            raise InputError(
-                f"{name} in {self.path} cannot be read as an image ({error}); replace it, or set data.skip_unreadable to true"
-            ) from error
+            why = "it is none" if isinstance(error, UnidentifiedImageError) else error
+            raise InputError(f"{name} in {self.path} cannot be read as an image ({why}); replace it{self._advice}") from error
 
     def is_readable(self, name: str) -> bool:
         """Whether ``image`` can read it."""
@@ -72,21 +74,25 @@ class Container:
 
     def _opened(self) -> tuple[list[str], Callable[[str], bytes]]:
         if self.path.is_dir():
-            files = [f.relative_to(self.path).as_posix() for f in self.path.rglob("*") if f.is_file()]
-            return files, lambda name: (self.path / name).read_bytes()
-        lock = threading.Lock()
+            return [name for name, _ in _files(self.path)], lambda name: (self.path / name).read_bytes()
         try:
             if zipfile.is_zipfile(self.path):
                 archive = zipfile.ZipFile(self.path)
                 return self._inside([info.filename for info in archive.infolist() if not info.is_dir()]), archive.read
-            tar = tarfile.open(self.path)  # noqa: SIM115
-            members = {member.name.removeprefix("./"): member for member in tar.getmembers() if member.isfile()}
+            tar = _open_tar(self.path)
+            kept = [member for member in tar.getmembers() if member.isfile() or member.islnk() or member.issym()]
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-            raise InputError(f"{self.path} is not a readable zip or tar ({error}); make it anew") from error
+            why = str(error).partition("\n")[0].rstrip(":")
+            raise InputError(f"{self.path} is not a readable zip or tar ({why}); make it anew") from error
+        members = {member.name.removeprefix("./"): member for member in kept}
+        lock = threading.Lock()
 
         def read(name: str) -> bytes:
             with lock:
-                file = tar.extractfile(members[name])
+                try:
+                    file = tar.extractfile(members[name])
+                except KeyError as error:
+                    raise OSError(f"the link leads nowhere: {error}") from error
                 assert file is not None
                 return file.read()
 
@@ -99,6 +105,37 @@ class Container:
         return names
 
 
+def _open_tar(path: Path) -> tarfile.TarFile:
+    """A tar that can be read in any order: one that is compressed is unpacked to a temporary file, which has no name."""
+    tar = tarfile.open(path)  # noqa: SIM115
+    stream: Any = tar.fileobj
+    if not hasattr(stream, "decompress") and type(stream).__module__ not in ("gzip", "bz2", "lzma"):
+        return tar
+    plain = tempfile.TemporaryFile()  # noqa: SIM115
+    stream.seek(0)
+    shutil.copyfileobj(stream, plain)
+    tar.close()
+    plain.seek(0)
+    return tarfile.open(fileobj=plain, mode="r:")
+
+
+def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below a folder, also behind links, by its name from there."""
+    seen = set()
+    for folder, folders, files in os.walk(path, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        inside = os.path.relpath(folder, path)
+        for name in sorted(files):
+            file = os.path.join(folder, name)
+            if os.path.isfile(file):
+                yield (name if inside == "." else f"{Path(inside).as_posix()}/{name}"), os.stat(file)
+
+
 def fingerprint(path: Path) -> dict[str, Any] | None:
     """Size and time of change of an archive, or of all files below a folder; ``None`` where there is neither."""
     if not path.exists():
@@ -107,12 +144,7 @@ def fingerprint(path: Path) -> dict[str, Any] | None:
         status = path.stat()
         return {path.name: [status.st_size, status.st_mtime_ns]}
     digest, count = hashlib.sha256(), 0
-    for folder, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted(files):
-            status = os.stat(os.path.join(folder, name))
-            digest.update(
-                f"{folder[len(str(path)) :]}/{name} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape")
-            )
-            count += 1
+    for name, status in _files(path):
+        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        count += 1
     return {"files": count, "sha256": digest.hexdigest()}

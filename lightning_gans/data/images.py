@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
+from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.data.loader import Numbers, RowLoader, Rows
 from lightning_gans.data.opened import Opened, open_dataset, prepare_dataset
@@ -93,6 +95,9 @@ class Images(LightningDataModule):
         num_predict: int = 64,
     ) -> None:
         super().__init__()
+        checks.choices(type(self), sys._getframe())
+        if isinstance(crop, str) and crop != "resize":
+            raise InputError(f"data.crop is {crop!r}, but must be a number of pixels or resize")
         sizes = {"batch_size": batch_size, "num_predict": num_predict, "image_size": image_size, "labelled": labelled}
         for name, value in {**sizes, "crop": None if isinstance(crop, str) else crop}.items():
             if value is not None and value < 1:
@@ -247,7 +252,7 @@ class Images(LightningDataModule):
             images = split.images(stored)
         images = images.to(device, non_blocking=True)
         if self.flip == "random":
-            images = mirror(images, rows.drawn("flip", lambda n, g: torch.rand(n, generator=g) < 0.5))
+            images = mirror(images, rows.drawn("flip", _coin))
         if self._labelled is not None:
             return Batch(images, None, again, self._labelled_batch(rows, device))
         if self.condition_name is None:
@@ -268,6 +273,8 @@ class Images(LightningDataModule):
 
         stored = chosen[rows.drawn("labelled", draw).to(chosen.device)]
         images = split.images(stored).to(device, non_blocking=True)
+        if self.flip == "random":
+            images = mirror(images, rows.drawn("labelled flip", _coin))
         return Batch(images, split.condition("labels", stored, stored).to(device, non_blocking=True))
 
     def _make_resident(self, device: torch.device) -> None:
@@ -280,3 +287,7 @@ class Images(LightningDataModule):
                 return
         self.opened.splits["train"] = split.to(device)
         self._labelled = None if self._labelled is None else self._labelled.to(device)
+
+
+def _coin(n: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(n, generator=generator) < 0.5

@@ -55,9 +55,11 @@ class Opened:
             raise InputError(f"data.classes keeps some classes, but {self.name} has no labels; leave it out")
         count = 1 + max(int(split.conditions["labels"].max()) for split in splits)
         names = self.classes or tuple(map(str, range(count)))
-        unknown = [str(name) for name in wanted if str(name) not in names]
+        unknown = [str(name) for name in wanted if str(name) not in names or [*map(str, wanted)].count(str(name)) > 1]
         if unknown or not wanted:
-            raise InputError(f"data.classes names {', '.join(unknown) or 'nothing'}; {self.name} has {', '.join(names)}")
+            raise InputError(
+                f"data.classes must name different ones of {', '.join(names)}, not {', '.join(unknown) or 'nothing'}"
+            )
         kept = [names.index(str(name)) for name in wanted]
         position = torch.full((len(names),), -1)
         position[kept] = torch.arange(len(kept))
@@ -66,6 +68,8 @@ class Opened:
         if empty is not None:
             raise InputError(f"data.classes leaves nothing in the {empty} split of {self.name}; name others")
         self.classes = tuple(map(str, wanted))
+        if self.points is not None and self.points.centres is not None:
+            self.points.centres = self.points.centres[kept]
 
     def hold_out(self, share: float) -> None:
         """Keep training samples from training; where there is no test split, they are it."""
@@ -76,11 +80,15 @@ class Opened:
 
     def add_mirrored(self) -> None:
         """Add a mirrored copy of every training image."""
+        if self.stacks:
+            raise InputError(f"data.flip is copies, but {self.name} draws new samples all the time; set it to random")
         whole = self.splits["train"]
         self._change(lambda name, split: replace(split, copies=2) if split is whole else split)
 
     def stack(self) -> None:
         """Make samples of three digits each."""
+        if self.splits["train"].samples.shape[1] != 1:
+            raise InputError(f"data.channels is 3, but {self.name} makes its three channels of grey digits; leave it out")
         self._change(lambda name, split: split.stacked(len(split) if name == "train" else _STACKED, name))
         self.classes = tuple(f"{number:03d}" for number in range(1000))
         self.note = "three digits make a sample, and training draws new triples all the time"
@@ -156,9 +164,14 @@ def open_dataset(source: Source | Points, train: str = "train", test: str = "tes
     if isinstance(source, Points):
         return Opened(source.name, {name: _split(*source.points(name)) for name in ("train", "test")}, points=source)
     train, test = split_names(source, train, test)
-    packs = {name: open_pack(source, name) for name in {train, test}}
+    packs = {name: open_pack(source, name) for name in dict.fromkeys((train, test))}
+    first, second = packs[train], packs[test]
+    if first.images.shape[1:] != second.images.shape[1:]:
+        shapes = ["x".join(map(str, pack.images.shape[1:])) for pack in (first, second)]
+        raise InputError(
+            f"{source.name} trains on images {shapes[0]} and tests on {shapes[1]}; set data.image_size and data.channels"
+        )
     splits = {name: _split(pack.images, **pack.conditions) for name, pack in packs.items()}
-    first = packs[train]
     return Opened(
         source.name,
         {"train": splits[train], "test": splits[test]},
@@ -167,7 +180,7 @@ def open_dataset(source: Source | Points, train: str = "train", test: str = "tes
         first.note,
         first.partial,
         stacks=source.stacks,
-        digests={"train": first.digest, "test": packs[test].digest, "valid": first.digest},
+        digests={"train": first.digest, "test": second.digest, "valid": first.digest},
     )
 
 

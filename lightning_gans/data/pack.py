@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,10 @@ from tqdm import tqdm
 from lightning_gans.data.source import Samples, Source
 from lightning_gans.errors import InputError
 
-_AHEAD = 256  # images decoded ahead of the writer: bounds the memory
+_AHEAD = 256  # images decoded ahead of the writer, if they take no more than
+_AHEAD_BYTES = 2**28
+_CHUNK = 2**25  # bytes that a digest is made of at a time
+_ABANDONED = 24 * 3600  # seconds, after which nobody packs any more
 _verified: set[tuple[str, int, int, int]] = set()
 
 
@@ -38,7 +42,7 @@ class Pack:
         attributes: the names of the columns of attributes.
         note: how the split came about.
         partial: what part of the official set it was made of, empty for all of it.
-        digest: of the images' file, sha256.
+        digest: of all of it.
     """
 
     images: np.ndarray
@@ -65,7 +69,7 @@ def open_pack(source: Source, split: str) -> Pack:
             return pack
     except (FileNotFoundError, NotADirectoryError):
         rank_zero_info(f"packing {source.name} ({split}) into {folder}")
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         if fingerprint is None:
             raise InputError(f"the pack {folder} is damaged ({error}) and its source is gone; restore the source") from error
         rank_zero_warn(f"the pack {folder} is damaged ({error}) and is made anew")
@@ -92,7 +96,7 @@ def _read(folder: Path) -> tuple[Pack, dict[str, Any]]:
     arrays = {Path(name).stem: np.load(folder / name, mmap_mode="c", allow_pickle=False) for name in info["sha256"]}
     images = arrays.pop("images")
     texts = (tuple(info["classes"]), tuple(info["attributes"]), info["note"], info["partial"])
-    return Pack(images, arrays, *texts, info["sha256"]["images.npy"]), info
+    return Pack(images, arrays, *texts, _checksum(info["sha256"])), info
 
 
 def _verify(file: Path, digest: str) -> None:
@@ -117,6 +121,7 @@ def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any]
         raise InputError(f"{source.name} has no {split} image; give another dataset")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise InputError(f"cannot write to {folder.parent} ({error.strerror}); set data.root to a folder of yours") from error
@@ -166,12 +171,15 @@ def _write_images(file: BinaryIO, samples: Samples, what: str) -> None:
 def _decoded(samples: Samples, what: str) -> Iterator[np.ndarray]:
     """The images in order, decoded on all cores, never more than a few ahead of who takes them."""
     waiting: deque[Future[np.ndarray]] = deque()
+    ahead = 0
     with ThreadPoolExecutor() as pool, tqdm(total=samples.size, desc=f"packing {what}", delay=1, unit=" images") as bar:
         try:
             for number in range(samples.size):
                 waiting.append(pool.submit(samples.image, number))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
+                if len(waiting) > ahead:
+                    image = waiting.popleft().result()
+                    ahead = min(_AHEAD, _AHEAD_BYTES // image.nbytes)
+                    yield image
                     bar.update()
             while waiting:
                 yield waiting.popleft().result()
@@ -202,8 +210,23 @@ def _move_away(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of a file's content, in parts, on all cores."""
+
+    def part(start: int) -> bytes:
+        with open(path, "rb") as file:
+            file.seek(start)
+            return hashlib.sha256(file.read(_CHUNK)).digest()
+
+    with ThreadPoolExecutor() as pool:
+        return hashlib.sha256(b"".join(pool.map(part, range(0, path.stat().st_size, _CHUNK)))).hexdigest()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what packers of ``folder`` that were killed have left beside it."""
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        with suppress(OSError):
+            if time.time() - max(path.stat().st_mtime for path in (left, *left.iterdir())) > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _plain(fingerprint: dict[str, Any] | None) -> Any:

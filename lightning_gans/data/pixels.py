@@ -42,15 +42,17 @@ def to_pixels(
         box: left, upper, right and lower edge in pixels, of a square that is cut out instead.
 
     Raises:
-        InputError: the image is smaller than the crop.
+        InputError: the image is smaller than the crop, or has pixels of 32 bits, whose white nobody knows.
     """
+    if image.mode in ("I", "F"):
+        raise InputError(f"an image has pixels of mode {image.mode} (32 bits); convert it to 8 or 16 bits")
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # Pillow would cut at 255
     channels = channels or (1 if image.mode in ("1", "L") else 3)
     image = image.convert("L" if channels == 1 else "RGB")
     box = box or _box(image.width, image.height, size, crop)
     width, height = (size, size) if size else (round(box[2] - box[0]), round(box[3] - box[1]))
-    if image.size != (width, height):
+    if image.size != (width, height) or box != (0, 0, width, height):
         grows = width > box[2] - box[0]
         image = image.resize((width, height), Image.Resampling.BICUBIC if grows else Image.Resampling.LANCZOS, box)
     pixels = np.asarray(image)

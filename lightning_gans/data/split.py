@@ -123,9 +123,10 @@ class Split:
     def halves(self, held_out: float, name: str) -> tuple[Split, Split]:
         """The samples but a share of them, and that share, drawn once and for all."""
         size = len(self)
-        count = round(held_out * size) if held_out < 1 else int(held_out)
-        if not 0 < count < size:
-            raise InputError(f"data.held_out is {held_out:g}, but the training set has {size} samples; lower it")
+        wanted = held_out * size if 0 < held_out < 1 else held_out
+        count = round(wanted) if 0 < wanted < size else 0
+        if not count or (held_out >= 1 and count != held_out):
+            raise InputError(f"data.held_out is {held_out:g}, but must be a share or a number of the {size} training samples")
         order = torch.randperm(size, generator=keyed_generator("held out", name))
         return self.chosen(order[count:].sort().values), self.chosen(order[:count].sort().values)
 

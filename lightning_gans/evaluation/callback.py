@@ -154,7 +154,7 @@ class Evaluation(Callback):
             numbers = {name: value for plain, value in found.items() for name in (plain, f"eval/{plain}")}
             pl_module.log_dict(numbers, logger=False)  # for checkpoints to monitor
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._measured_at != trainer.global_step:
             found = self._during_training(trainer, pl_module)
             if found and trainer.is_global_zero and self._evaluator is not None:

@@ -9,24 +9,21 @@ Every row has GAAN's networks, prior, data scaling and optimiser; mean and stand
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import statistics
-import subprocess
 import sys
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from tqdm import tqdm
 
 from lightning_gans.data import Images
+from lightning_gans.errors import InputError
 from lightning_gans.evaluation import ModeCount
+from lightning_gans.tables import seed_runs, seeds
 
 _COLUMNS = {"modes": 2, "registered": 2, "tv_true": 2, "tv_differential": 2}
 _SAMPLES = 2000
@@ -39,14 +36,14 @@ class Row:
     name: str
     config: str
     model: str
-    overrides: dict[str, str]
+    options: tuple[str, ...]
     published: dict[str, tuple[float, float]]
 
     def made(self, config: dict[str, Any]) -> bool:
         """Whether a run with this resolved config belongs to the row."""
         model = config["model"]
         without_distance = model["init_args"].get("lambda_r") == 0
-        return model["class_path"].rpartition(".")[2] == self.model and without_distance == bool(self.overrides)
+        return model["class_path"].rpartition(".")[2] == self.model and without_distance == bool(self.options)
 
 
 def _published(*numbers: float) -> dict[str, tuple[float, float]]:
@@ -54,16 +51,16 @@ def _published(*numbers: float) -> dict[str, tuple[float, float]]:
 
 
 ROWS = (
-    Row("GAN", "gan_grid25", "GAN", {}, _published(21.50, 2.00, 1875.63, 42.53, 1.00, 0.00, 0.94, 0.02)),
-    Row("WGAN-GP", "wgan_gp_grid25", "WGANGP", {}, _published(24.04, 1.16, 1766.25, 79.48, 0.54, 0.35, 0.43, 0.31)),
+    Row("GAN", "gan_grid25", "GAN", (), _published(21.50, 2.00, 1875.63, 42.53, 1.00, 0.00, 0.94, 0.02)),
+    Row("WGAN-GP", "wgan_gp_grid25", "WGANGP", (), _published(24.04, 1.16, 1766.25, 79.48, 0.54, 0.35, 0.43, 0.31)),
     Row(
         "GAAN_1",
         "gaan_grid25",
         "GAAN",
-        {"model.lambda_r": "0"},
+        ("--model.lambda_r=0",),
         _published(24.52, 1.00, 1652.89, 148.22, 0.47, 0.26, 0.31, 0.19),
     ),
-    Row("GAAN_2", "gaan_grid25", "GAAN", {}, _published(25.00, 0.00, 1827.38, 25.60, 0.20, 0.03, 0.12, 0.02)),
+    Row("GAAN_2", "gaan_grid25", "GAAN", (), _published(25.00, 0.00, 1827.38, 25.60, 0.20, 0.03, 0.12, 0.02)),
 )
 
 
@@ -84,60 +81,42 @@ def perfect_sampler(draws: int = 200) -> dict[str, tuple[float, float]]:
 
 
 def find_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """The last record in training of every run below ``folder``, by the row's name."""
-    runs: dict[str, list[dict[str, Any]]] = {row.name: [] for row in ROWS}
+    """The last record in training of every run below ``folder``, by the row's name; a resumed run is one run."""
+    runs: dict[str, dict[tuple[str, int], dict[str, Any]]] = {row.name: {} for row in ROWS}
     for file in sorted(folder.rglob("evaluation.jsonl")):
-        records = [json.loads(line) for line in file.read_text().splitlines()]
         config = yaml.safe_load((file.parent / "config.yaml").read_text())
-        fitted = [record for record in records if record["stage"] == "fit" and record["dataset"] == "grid25"]
+        fitted = [record for record in seeds.read_lines(file) if record["stage"] == "fit" and record["dataset"] == "grid25"]
         for row in ROWS:
             if fitted and row.made(config):
-                runs[row.name].append(fitted[-1])
-    return runs
+                run = seeds.config_hash(config), fitted[-1]["seed"]
+                known = runs[row.name].get(run, fitted[-1])
+                runs[row.name][run] = max(known, fitted[-1], key=lambda record: record["step"])
+    return {name: list(found.values()) for name, found in runs.items()}
 
 
 def report(folder: Path) -> str:
     """The table as text: ours beside the published row, and the ceiling."""
     lines = [f"{'':<16}{'seeds':>12}{'steps':>8}" + "".join(f"{name:>20}" for name in _COLUMNS)]
+    found = find_runs(folder)
     for row in ROWS:
-        runs = find_runs(folder)[row.name]
-        if runs:
-            seeds = ",".join(sorted({str(run["seed"]) for run in runs}))
+        if runs := found[row.name]:
+            seeds_of_runs = ",".join(map(str, sorted({run["seed"] for run in runs})))
             steps = "/".join(sorted({str(run["step"]) for run in runs}))
-            lines.append(f"{row.name:<16}{seeds:>12}{steps:>8}" + _cells(_spread(runs)))
+            lines.append(f"{row.name:<16}{seeds_of_runs:>12}{steps:>8}" + _cells(_spread(runs)))
             lines.append(f"{'  published':<16}{'8 runs':>12}{195_500:>8}" + _cells(row.published))
     lines.append(f"{'perfect sampler':<16}{'':>20}" + _cells(perfect_sampler()))
     return "\n".join(lines)
 
 
-def run_missing(folder: Path, epochs: int, seeds: Iterable[int], jobs: int) -> None:
-    """Train every row and seed that has no finished run below ``folder``, ``jobs`` at a time, a thread each."""
-    wanted = [(row, seed, folder / f"{row.name.lower()}_seed{seed}") for row in ROWS for seed in seeds]
-    missing = [each for each in wanted if not list(each[2].rglob("checkpoints/last.ckpt"))]
-
-    def train(each: tuple[Row, int, Path]) -> None:
-        row, seed, target = each
-        settings = {
-            "seed_everything": seed,
-            "trainer.max_epochs": epochs,
-            "trainer.default_root_dir": target,
-            "trainer.enable_progress_bar": "false",
-            **row.overrides,
-        }
-        command = [sys.executable, "-m", "lightning_gans", "fit", "--config", f"configs/{row.config}.yaml"]
-        command += [f"--{name}={value}" for name, value in settings.items()]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-
-    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(missing), unit=" runs") as bar:
-        for _ in pool.map(train, missing):
-            bar.update()
+def run_missing(folder: Path, epochs: int, wanted: Sequence[int], jobs: int) -> int:
+    """Train every row with every seed that ``folder`` has no record of, ``jobs`` at a time; how many failed."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # faster than two for networks as small as these
+    options = [[f"--config=configs/{row.config}.yaml", f"--trainer.max_epochs={epochs}", *row.options] for row in ROWS]
+    return seed_runs.run_missing(folder, [seeds.Experiment.resolve(given) for given in options], wanted, jobs)
 
 
 def _spread(runs: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    columns = {name: [run[name] for run in runs] for name in _COLUMNS}
-    return {name: (statistics.fmean(x), statistics.stdev(x) if len(x) > 1 else math.nan) for name, x in columns.items()}
+    return {name: seeds.mean_std([run[name] for run in runs]) for name in _COLUMNS}
 
 
 def _cells(numbers: dict[str, tuple[float, float]]) -> str:
@@ -159,9 +138,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     arguments = parser.parse_args()
+    failed = 0
     if arguments.report is None:
-        run_missing(arguments.folder, arguments.epochs, arguments.seeds, arguments.jobs)
+        try:
+            failed = run_missing(arguments.folder, arguments.epochs, arguments.seeds, arguments.jobs)
+        except InputError as error:
+            sys.exit(f"gaan_table2: error: {error}")
     print(report(arguments.report or arguments.folder))
+    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":

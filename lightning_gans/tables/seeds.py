@@ -239,9 +239,9 @@ def show_mean_std(values: Sequence[float]) -> str:
     return f"{mean:.5g}" if len(values) == 1 else f"{mean:.5g} ± {std:.2g}"
 
 
-def summary(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def summary(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Mean ± standard deviation of every measure over the runs, at their end and at their best."""
-    table = Table(title=title)
+    table = Table()
     for column in ("measure", "last", "best", "seeds"):
         table.add_column(column, justify="left" if column == "measure" else "right", no_wrap=True)
     results = [row["results"] for row in rows]

@@ -68,7 +68,7 @@ class RawData:
     def __init__(self, data: Images, game: Game) -> None:
         data.prepare_data()
         data.setup("fit")
-        self.stored, _ = data._splits["train"]
+        self.stored = data.opened.splits["train"].samples
         self.size, self.batch_size = len(self.stored), data.batch_size
         self.slope, self.offset = game._slope, game._offset
 

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from lightning_gans.data import Images
 from lightning_gans.data.pack import open_pack
 from lightning_gans.data.source import Request, Samples, find_source
 from lightning_gans.errors import InputError
@@ -142,7 +145,65 @@ def test_images_in_one_folder_have_no_labels(folder):
 def test_without_a_split_the_test_images_are_the_training_images(folder):
     save(folder / "1.png", RED)
     save(folder / "2.png", BLUE)
-    assert colours(folder, "test") == colours(folder, "train") == [RED, BLUE]
+    assert find_source(request(folder)).splits == ("train",)
+    data = Images(str(folder), root=str(folder.parent / "root"))
+    data.prepare_data()
+    data.setup("fit")
+    assert torch.equal(data.real("test"), data.real("train"))
+    assert len(list((folder.parent / "root" / "packed").iterdir())) == 1
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "Validation"])
+def test_three_splits_stay_three(folder, validation):
+    for name, colour in {"Train": RED, "test": GREEN, validation: BLUE}.items():
+        save(folder / name / "a" / "1.png", colour)
+    assert {*find_source(request(folder)).splits} == {"train", "valid", "test"}
+    assert [colours(folder, split) for split in ("train", "test", "valid")] == [[RED], [GREEN], [BLUE]]
+
+
+def test_a_class_may_be_called_like_a_split(folder):
+    for name in ("bus", "car", "train"):
+        save(folder / name / "1.png")
+    source = find_source(request(folder))
+    assert source.samples("train").labels.tolist() == [0, 1, 2]
+    assert (source.classes, source.splits) == (("bus", "car", "train"), ("train",))
+
+
+def test_a_folder_beside_two_splits_is_refused(folder):
+    for name in ("train", "test", "other"):
+        save(folder / name / "1.png")
+    with pytest.raises(InputError, match="has other beside train and test; move it away"):
+        find_source(request(folder)).samples("train")
+
+
+def test_what_everything_is_wrapped_in_is_neither_class_nor_split(folder):
+    for name in ("train/a", "train/b", "test/a"):
+        save(folder / "x" / "y" / name / "1.png")
+    (folder / "README").write_text("")
+    source = find_source(request(folder, skip=True))
+    assert source.samples("train").labels.tolist() == [0, 1]
+    assert {*source.splits} == {"train", "test"}
+
+
+def test_links_are_followed(folder):
+    save(folder.parent / "elsewhere" / "1.png", BLUE)
+    save(folder / "a" / "1.png", RED)
+    (folder / "b").symlink_to(folder.parent / "elsewhere")
+    (folder / "b" / "back").symlink_to(folder)
+    assert colours(folder) == [RED, BLUE]
+    with tarfile.open(folder.parent / "links.tar", "w") as tar:
+        tar.add(folder / "a" / "1.png", "1.png")
+        for name, kind in (("2.png", tarfile.LNKTYPE), ("3.png", tarfile.SYMTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, "1.png"
+            tar.addfile(link)
+    assert colours(folder.parent / "links.tar") == [RED] * 3
+
+
+def test_the_root_itself_is_no_dataset(folder):
+    save(folder / "1.png")
+    with pytest.raises(InputError, match=r"holds data\.root, whose packs would be taken for images"):
+        find_source(Request(str(folder), folder / "data")).samples("train")
 
 
 def test_a_folder_val_is_the_test_split(folder):
@@ -302,17 +363,19 @@ def test_an_npz_of_images_is_read_as_it_is(tmp_path, stored, expected, labels):
 
 
 def test_an_npz_of_two_splits_is_read_as_such(tmp_path):
-    path = npz(tmp_path, train_images=GREY, train_labels=[4, 5], test_images=GREY[:1] + 100, test_labels=[6])
+    path = npz(tmp_path, train_images=GREY, train_labels=[-4, 500_000_000], test_images=GREY[:1] + 100, test_labels=[6])
     assert np.array_equal(images(path)[:, 0], GREY)
-    assert samples(path).labels.tolist() == [4, 5]
     assert np.array_equal(images(path, "test")[:, 0], GREY[:1] + 100)
-    assert samples(path, "test").labels.tolist() == [6]
+    source = find_source(request(path))
+    assert source.samples("train").labels.tolist() == [0, 2]
+    assert source.samples("test").labels.tolist() == [1]
+    assert source.classes == ("-4", "6", "500000000")
 
 
-def test_without_test_images_those_of_an_npz_are_the_training_images(tmp_path):
+def test_without_test_images_an_npz_has_one_split(tmp_path):
     path = npz(tmp_path, train_images=GREY, train_labels=[4, 5])
-    assert np.array_equal(images(path, "test"), images(path))
-    assert samples(path, "test").labels.tolist() == [4, 5]
+    assert find_source(request(path)).splits == ("train",)
+    assert samples(path).size == 2
 
 
 @pytest.mark.parametrize(
@@ -325,6 +388,12 @@ def test_without_test_images_those_of_an_npz_are_the_training_images(tmp_path):
         ({"images": np.zeros((2, 3, 8, 8), np.uint8)}, r"\(N, H, W, C\)"),
         ({"images": GREY, "labels": [1, 2, 3]}, "2 images but 3 labels"),
         ({"images": GREY[:0]}, "no train image"),
+        ({"images": GREY, "test_images": GREY}, "must hold 'images'"),
+        ({"train_images": GREY, "labels": [1, 2]}, "must hold 'images'"),
+        ({"train_images": GREY, "test_images": GREY, "train_labels": [1, 2]}, "labels of both"),
+        ({"images": GREY, "labels": [1.0, 2.0]}, "an integer for each image"),
+        ({"images": GREY, "labels": [0, 2], "classes": ["a", "b"]}, "one for each label"),
+        ({"images": GREY, "labels": [0, 1], "classes": ["a", "a"]}, "different names"),
     ],
 )
 def test_an_npz_of_something_else_is_refused_with_what_it_holds(tmp_path, arrays, named):

@@ -50,14 +50,17 @@ class Captions(Files):
     @property
     def has_table(self) -> bool:
         """Whether there is a ``captions.csv``."""
-        return (self.path / _TABLE).is_file() if self.path.is_dir() else _TABLE in self._opened().names
+        return (self.path / _TABLE).is_file() if self.path.is_dir() else _TABLE in self._opened.names
+
+    def _counted(self, container: Container) -> list[str]:
+        return container.names
 
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("train", "test")
 
     def samples(self, split: str) -> Samples:
-        table, container = self._table, self._opened()
+        table, container = self._table, self._opened
         self.classes = table.classes
         if len(table.classes) > 1:
             test = held_out(len(table.classes))
@@ -76,7 +79,7 @@ class Captions(Files):
 
     @cached_property
     def _table(self) -> _Table:
-        container = self._opened()
+        container = self._opened
         captions: dict[str, list[str]] = {}
         named: dict[str, str] = {}
         for image, caption, label in self._rows(container):

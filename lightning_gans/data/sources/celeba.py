@@ -53,12 +53,14 @@ class CelebA(Source):
         if path is None:
             raise self.missing("img_align_celeba.zip")
         container = Container(path)
-        names = {Path(name).name: name for name in container.images()}
+        names = {Path(name).stem: name for name in container.images()}
         if not names:
             raise InputError(f"{path} holds no image; {self.where}")
         self.partial = f"{len(names):,} of {_ALL:,} images" if len(names) < _ALL else ""
+        self.note = ""
         chosen = self._of_split([*names], split)
-        return Samples(len(chosen), lambda i: self._face(container, names[chosen[i]]), attributes=self._attributes(chosen))
+        attributes = self._attributes(chosen)
+        return Samples(len(chosen), lambda i: self._face(container, names[chosen[i]]), attributes=attributes)
 
     def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision("CelebA")  # by gdown; what it fetches is what this reads
@@ -77,10 +79,12 @@ class CelebA(Source):
     def _of_split(self, names: list[str], split: str) -> list[str]:
         file = self._file("list_eval_partition.txt")
         if file is not None:
-            rows = dict(line.split() for line in file.read_text().splitlines() if line.strip())
-            parts = {name: [n for n in names if rows.get(n) == str(number)] for number, name in enumerate(self.splits)}
+            rows = _rows(file, _lines(file), names)
+            wrong = next((name for name in names if rows[name] not in (["0"], ["1"], ["2"])), None)
+            if wrong is not None:
+                raise InputError(f"{file} is damaged: the row of {wrong} does not end with 0, 1 or 2; get it anew")
+            parts = {name: [n for n in names if rows[n] == [str(number)]] for number, name in enumerate(self.splits)}
             if all(parts.values()):
-                self._check_rows(file, names, rows)
                 return parts[split]
         why = "there is no list_eval_partition.txt" if file is None else "the official split leaves a part empty"
         self.note = f"split 80/10/10 by number: {why}"
@@ -93,22 +97,15 @@ class CelebA(Source):
         if file is None:
             self.note = "; ".join(filter(None, [self.note, "no attributes: there is no list_attr_celeba.txt"]))
             return None
-        lines = file.read_text().splitlines()
+        lines = _lines(file)
         self.attributes = tuple(lines[1].split()) if len(lines) > 1 else ()
-        rows = {row[0]: row[1:] for line in lines[2:] if (row := line.split())}
-        self._check_rows(file, names, rows)
+        rows = _rows(file, lines[2:], names)
         wrong = next((n for n in names if len(rows[n]) != len(self.attributes) or not {*rows[n]} <= {"1", "-1"}), None)
         if wrong is not None or not self.attributes:
             raise InputError(
                 f"{file} is damaged: the row of {wrong} is not {len(self.attributes)} numbers of 1 and -1; get it anew"
             )
         return (np.array([rows[name] for name in names], np.int8) > 0).astype(np.uint8)
-
-    @staticmethod
-    def _check_rows(file: Path, names: list[str], rows: dict[str, Any]) -> None:
-        missing = next((name for name in names if name not in rows), None)
-        if missing is not None:
-            raise InputError(f"{file} has no row for {missing}; get it anew, or remove the image")
 
     def _images(self) -> Path | None:
         return self._file("img_align_celeba") or self._file("img_align_celeba.zip")
@@ -121,6 +118,22 @@ class CelebA(Source):
                 for folder in (root, f"{root}/Img", f"{root}/Anno", f"{root}/Eval")
             )
         )
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is no list in plain text; get it anew") from error
+
+
+def _rows(file: Path, lines: list[str], names: list[str]) -> dict[str, list[str]]:
+    """What stands behind each image, by its name without a suffix: copies may be of another format."""
+    rows = {Path(row[0]).stem: row[1:] for line in lines if (row := line.split())}
+    missing = next((name for name in names if name not in rows), None)
+    if missing is not None:
+        raise InputError(f"{file} has no row for {missing}; get it anew, or remove the image")
+    return rows
 
 
 SOURCE = CelebA

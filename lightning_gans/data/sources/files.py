@@ -14,15 +14,17 @@ from lightning_gans.data.container import ARCHIVES, IMAGES, Container, fingerpri
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.errors import InputError
 
-_SPLITS = {"train": ("train",), "test": ("test", "val")}
+_SPLITS = {"train": "train", "test": "test", "val": "valid", "valid": "valid", "validation": "valid"}
 
 
 class Files(Source):
     """Images in a folder or an archive, in the order of their names.
 
-    If all of them lie in subfolders, the name of the first subfolder is the class; ``train`` and ``test`` (or ``val``) at the
-    top are taken for the splits. An ``.npz`` holds ``images`` (N, H, W) or (N, H, W, C) of uint8 and perhaps ``labels`` and the
-    names of the ``classes`` that these count, or ``train_images``, ``test_images`` and so on.
+    If all of them lie in subfolders, the name of the first subfolder is the class. Where there is ``train`` at the top, it is a
+    split, and so are ``test`` and ``val`` (or ``valid``, ``validation``) beside it; ``val`` is for testing if it is alone.
+
+    An ``.npz`` holds ``images`` (N, H, W) or (N, H, W, C) of uint8 and perhaps ``labels`` and the names of the ``classes`` that
+    these count, or ``train_images``, ``test_images`` and so on.
     """
 
     path: Path
@@ -53,35 +55,49 @@ class Files(Source):
 
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
-        if self.path.suffix == ".npz":
-            names = self._stored()
-            return ("train", "test") if {"train_images", "test_images"} <= {*names} else ("train",)
-        return ("train", "test") if len({_split(name) for name in self._images()}) == 2 else ("train",)
+        if self._is_npz:
+            return ("train", "test") if "test_images" in self._stored() else ("train",)
+        return tuple(self._rows_of_splits)
 
     def samples(self, split: str) -> Samples:
-        if self.path.suffix == ".npz":
+        if self._is_npz:
             return self._arrays(split)
-        container, images = self._opened(), self._images()
-        self.classes, labels = _classes(images)  # of both splits, so that a label means the same in each
-        chosen = [number for number, name in enumerate(images) if len(self.splits) == 1 or _split(name) == split]
+        container, images = self._opened, self._images
+        self.classes, labels = _classes([self._without_split(name) for name in images])  # of all splits together
+        chosen = self._rows_of_splits[split]
         if self.request.skip_unreadable:
             chosen = [number for number in chosen if container.is_readable(images[number])]
         labels = None if labels is None else labels[chosen]
         return Samples(len(chosen), lambda i: self.pixels(container.image(images[chosen[i]])), labels)
 
+    @property
+    def _is_npz(self) -> bool:
+        return self.path.suffix.lower() == ".npz"
+
+    @cached_property
     def _opened(self) -> Container:
-        """The container, from within the one folder that everything in it may be wrapped in."""
+        """The container, from within the folders that all images in it may be wrapped in."""
         if not self.path.exists():
             raise self.missing(f"the folder {self.path.name}")
-        if self._container is None:
-            self._container = Container(self.path)
-            tops = {PurePosixPath(name).parts[0] for name in self._container.names}
-            if len(tops) == 1 and not tops & {"train", "test", "val"} and "/" in self._container.names[0]:
-                self._container = Container(self.path, below=tops.pop())
-        return self._container
+        if self.path.is_dir() and self.request.root.resolve().is_relative_to(self.path.resolve()):
+            raise InputError(f"{self.path} holds data.root, whose packs would be taken for images; give a folder below it")
+        advice = ", or set data.skip_unreadable to true"
+        container, below = Container(self.path, advice=advice), PurePosixPath()
+        while True:
+            names = self._counted(container)
+            tops = {name.partition("/")[0] for name in names}
+            if len(tops) != 1 or "/" not in names[0] or tops.pop().lower() in _SPLITS:
+                return container
+            below /= names[0].partition("/")[0]
+            container = Container(self.path, str(below), advice)
 
+    def _counted(self, container: Container) -> list[str]:
+        """The files that matter when one looks what everything is wrapped in."""
+        return container.images()
+
+    @cached_property
     def _images(self) -> list[str]:
-        container = self._opened()
+        container = self._opened
         images = container.images()
         if not images:
             raise InputError(f"{self.path} holds no image; put some there ({', '.join(sorted(IMAGES))})")
@@ -89,6 +105,31 @@ class Files(Source):
             other = next(name for name in container.names if name not in set(images))
             raise InputError(f"{other} in {self.path} is not an image; remove it, or set data.skip_unreadable to true")
         return images
+
+    @cached_property
+    def _is_divided(self) -> bool:
+        """Whether the folders at the top are splits."""
+        tops = {PurePosixPath(name).parts[0].lower() if "/" in name else name for name in self._images}
+        if "train" not in tops or not (tops <= {*_SPLITS} or (tops - {"train"}) & {*_SPLITS}):
+            return False
+        if other := tops - {*_SPLITS}:
+            raise InputError(
+                f"{self.path} has {min(other)} beside train and {min(tops & {*_SPLITS} - {'train'})}; move it away"
+            )
+        return True
+
+    @cached_property
+    def _rows_of_splits(self) -> dict[str, list[int]]:
+        """The number of every image of each split."""
+        found: dict[str, list[int]] = {}
+        for number, name in enumerate(self._images):
+            found.setdefault(_SPLITS[name.partition("/")[0].lower()] if self._is_divided else "train", []).append(number)
+        if "valid" in found and "test" not in found:
+            found["test"] = found.pop("valid")
+        return found
+
+    def _without_split(self, name: str) -> str:
+        return name.partition("/")[2] if self._is_divided else name
 
     def _stored(self, *wanted: str) -> dict[str, Any]:
         """Everything stored by name; but for what is wanted, not its content."""
@@ -102,40 +143,61 @@ class Files(Source):
             ) from error
 
     def _arrays(self, split: str) -> Samples:
-        prefix = next((p for p in (f"{split}_", "", "train_") if f"{p}images" in self._stored()), "")
-        stored = self._stored(f"{prefix}images", f"{prefix}labels", "classes")
-        images, labels = stored.get(f"{prefix}images"), stored.get(f"{prefix}labels")
-        if images is None or images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
-            arrays = self._stored(*stored).items()
+        names = self._stored()
+        divided = "train_images" in names or "test_images" in names
+        needed = [f"{part}_images" for part in self.splits] if divided else ["images"]
+        labelled = [name for name in names if name.endswith("labels")]
+        expected = [name.replace("images", "labels") for name in needed]
+        if any(name not in names for name in needed) or (labelled and sorted(labelled) != sorted(expected)):
             raise InputError(
-                f"{self.path} must hold 'images' of uint8 (N, H, W) or (N, H, W, C); it has "
-                f"{', '.join(f'{name} {array.dtype} {array.shape}' for name, array in arrays) or 'nothing'}"
+                f"{self.path} must hold 'images' and perhaps 'labels', or 'train_images', 'test_images' and labels of both; "
+                f"it has {', '.join(names) or 'nothing'}"
             )
-        if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-            raise InputError(f"{self.path} has labels of {labels.dtype} {labels.shape}; save an integer for each image")
-        if labels is not None and len(labels) != len(images):
-            raise InputError(f"{self.path} holds {len(images)} images but {len(labels)} labels; save it anew")
-        self.classes = tuple(map(str, stored.get("classes", ())))
-        if labels is not None and self.classes and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise InputError(f"{self.path} has labels beyond its {len(self.classes)} classes; save it anew")
-        if images.ndim == 4 and images.shape[-1] == 1:
-            images = images[..., 0]
-        return self.of_arrays(images, labels=None if labels is None else labels.astype(np.int64))
+        prefix = f"{split}_" if divided else ""
+        stored = self._stored(f"{prefix}images", *expected, "classes")
+        images = _checked_images(self.path, f"{prefix}images", stored[f"{prefix}images"])
+        if not labelled:
+            return self.of_arrays(images)
+        self.classes, labels = self._labels(stored, expected)
+        if len(own := labels[f"{prefix}labels"]) != len(images):
+            raise InputError(f"{self.path} holds {len(images)} images but {len(own)} labels; save it anew")
+        return self.of_arrays(images, labels=own)
+
+    def _labels(self, stored: dict[str, Any], names: list[str]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+        """Names of the classes and labels that count them, which mean the same in every split."""
+        for name in names:
+            if stored[name].ndim != 1 or stored[name].dtype.kind not in "iu":
+                raise InputError(
+                    f"{self.path} has {name} of {stored[name].dtype} {stored[name].shape}; save an integer for each image"
+                )
+        values, every = np.unique(np.concatenate([stored[name] for name in names]), return_inverse=True)
+        classes = [c.decode() if isinstance(c, bytes) else str(c) for c in np.ravel(stored.get("classes", values))]
+        if "classes" in stored:
+            if not 0 <= values.min() <= values.max() < len(classes) or len({*classes}) < len(classes):
+                raise InputError(
+                    f"the classes in {self.path} must be different names, one for each label from 0 on; save it anew"
+                )
+            every = values[every]
+        parts = np.split(every.astype(np.int64), np.cumsum([len(stored[name]) for name in names])[:-1])
+        return tuple(classes), dict(zip(names, parts, strict=True))
 
 
-def _split(name: str) -> str:
-    return "test" if PurePosixPath(name).parts[0] in ("test", "val") else "train"
+def _checked_images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
+        raise InputError(
+            f"{path} must hold '{name}' of uint8 (N, H, W) or (N, H, W, C); it has {name} {images.dtype} {images.shape}"
+        )
+    return images[..., 0] if images.shape[3:] == (1,) else images
 
 
 def _classes(names: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
-    parents = [[p for p in PurePosixPath(name).parts[:-1] if p not in ("train", "test", "val")] for name in names]
-    if not all(parents):
+    """The first folder of every name, and the number of each."""
+    if not all("/" in name for name in names):
         return (), None
-    classes = tuple(sorted({folders[0] for folders in parents}))
-    if len(classes) < 2:
-        return (), None
+    tops = [name.partition("/")[0] for name in names]
+    classes = tuple(sorted({*tops}))
     number = {name: position for position, name in enumerate(classes)}
-    return classes, np.array([number[folders[0]] for folders in parents], np.int64)
+    return (classes, np.array([number[top] for top in tops], np.int64)) if len(classes) > 1 else ((), None)
 
 
 SOURCE = Files

@@ -1,0 +1,396 @@
+"""``lightning seeds``: what is run, what is recorded, what survives a kill, and the numbers that come of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from lightning_gans.commands import seeds as command
+from lightning_gans.errors import InputError
+from lightning_gans.tables import gaan_table2, seed_runs, seeds
+from lightning_gans.tables.seeds import Experiment
+
+CONFIG: dict[str, Any] = {
+    "seed_everything": 0,
+    "trainer": {"max_steps": 4, "logger": None, "default_root_dir": None},
+    "model": {"class_path": "lightning_gans.GAN", "init_args": {"loss": "ns"}},
+    "data": {"dataset": "grid25", "root": "data"},
+    "evaluation": {"every_n_steps": 2, "cache_dir": None},
+    "ckpt_path": None,
+}
+# Stands for `lightning fit`: leaves what it leaves, in no time.
+FIT = """
+import json, pathlib, sys, time
+seed, folder, checkpoint = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+began = time.time()
+{body}
+run = folder / f"gan_grid25/version_{{len(list(folder.rglob('evaluation.json')))}}"
+run.mkdir(parents=True)
+last = {{"modes": {{"value": 10 + seed ** 2, "step": 4}}}}
+(run / "evaluation.json").write_text(json.dumps({{"best": {{"modes": {{"value": 20, "step": 2}}}}, "last": last}}))
+(run / "evaluation.jsonl").write_text(json.dumps({{"stage": "fit", "device": "cpu", "devices": 1}}) + "\\n")
+(folder / "times.json").write_text(json.dumps([began, time.time()]))
+"""
+
+
+class Fake(Experiment):
+    """Trains nothing."""
+
+    body = ""
+
+    def arguments(self, seed: int, folder: Path, checkpoint: Path | None) -> list[str]:
+        return [sys.executable, "-S", "-c", FIT.format(body=self.body), str(seed), str(folder), str(checkpoint or "")]
+
+
+def fake(body: str = "", **model: Any) -> Fake:
+    config = {**CONFIG, "model": {"class_path": "lightning_gans.GAN", "init_args": {"loss": "ns", **model}}}
+    experiment = Fake((), config)
+    object.__setattr__(experiment, "body", body)
+    return experiment
+
+
+def recorded(out: Path) -> list[int]:
+    return [row["seed"] for row in seeds.read_lines(out / "runs.jsonl")]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["0..7"], [*range(8)]), (["0,1,2"], [0, 1, 2]), (["0", "1", "2"], [0, 1, 2]), (["3..3", "9,1", "1"], [3, 9, 1])],
+)
+def test_seeds_are_read_in_all_three_forms(words: list[str], meant: list[int]) -> None:
+    assert seeds.parse_seeds(words) == meant
+
+
+@pytest.mark.parametrize("word", ["7..0", "-1", "x", "1.5", "0..", "", "4294967296"])
+def test_what_is_no_seed_is_refused(word: str) -> None:
+    with pytest.raises(InputError, match="--seeds has"):
+        seeds.parse_seeds([word])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "same"),
+    [
+        ("seed_everything", 5, True),
+        ("ckpt_path", "x.ckpt", True),
+        ("trainer.default_root_dir", "elsewhere", True),
+        ("trainer.logger", False, True),
+        ("data.root", "elsewhere", True),
+        ("evaluation.cache_dir", "elsewhere", True),
+        ("trainer.max_steps", 5, False),
+        ("data.dataset", "ring8", False),
+        ("model.init_args", {"loss": "lsgan"}, False),
+    ],
+)
+def test_the_hash_differs_where_results_may(path: str, value: Any, same: bool) -> None:
+    changed = json.loads(json.dumps(CONFIG))
+    section, _, name = path.rpartition(".")
+    (changed[section] if section else changed)[name] = value
+    assert (seeds.config_hash(changed) == seeds.config_hash(CONFIG)) is same
+    assert CONFIG["seed_everything"] == 0
+
+
+@pytest.mark.parametrize("option", ["--seed_everything=3", "--trainer.default_root_dir", "--ckpt_path=x", "--print_config"])
+def test_what_seeds_sets_itself_is_refused(option: str) -> None:
+    with pytest.raises(InputError, match=f"sets {option.partition('=')[0]} itself"):
+        Experiment.resolve(["--config", "x.yaml", option, "y"])
+
+
+def test_loggers_of_the_users_own_write_to_the_run(tmp_path: Path) -> None:
+    logger = {"class_path": "CSVLogger", "init_args": {"save_dir": "elsewhere", "name": "mine"}}
+    config = {**CONFIG, "trainer": {"logger": [logger]}}
+    given = next(a for a in Experiment((), config).arguments(3, tmp_path, None) if a.startswith("--trainer.logger="))
+    assert json.loads(given.partition("=")[2])[0]["init_args"] == {"save_dir": str(tmp_path), "name": "mine"}
+    assert logger["init_args"]["save_dir"] == "elsewhere"
+
+
+def test_options_reach_every_run_with_its_own_seed_and_folder(tmp_path: Path) -> None:
+    arguments = Experiment(("--config=x.yaml", "--trainer.max_steps", "5"), CONFIG).arguments(3, tmp_path, Path("a.ckpt"))
+    assert arguments[:4] == [sys.executable, "-m", "lightning_gans", "fit"]
+    assert arguments[-6:] == [
+        *("--config=x.yaml", "--trainer.max_steps", "5"),
+        *("--seed_everything=3", f"--trainer.default_root_dir={tmp_path}", "--ckpt_path=a.ckpt"),
+    ]
+
+
+def test_only_what_is_missing_is_run_and_a_changed_config_has_rows_of_its_own(tmp_path: Path) -> None:
+    assert seed_runs.run_missing(tmp_path, [fake()], [0, 1]) == 0
+    assert seed_runs.run_missing(tmp_path, [fake()], [0, 1, 2]) == 0
+    assert recorded(tmp_path) == [0, 1, 2]
+    assert seed_runs.run_missing(tmp_path, [fake(loss="lsgan")], [1]) == 0
+    assert recorded(tmp_path) == [0, 1, 2, 1]
+    assert yaml.safe_load((tmp_path / fake(loss="lsgan").hash / "config.yaml").read_text())["model"]["init_args"] == {
+        "loss": "lsgan"
+    }
+
+
+def test_a_record_says_all_that_the_numbers_depend_on(tmp_path: Path) -> None:
+    seed_runs.run_missing(tmp_path, [fake("time.sleep(0.5)")], [3])
+    (row,) = seeds.read_runs(tmp_path).values()
+    assert row["results"] == {"best": {"modes": {"value": 20, "step": 2}}, "last": {"modes": {"value": 19, "step": 4}}}
+    assert (row["config"], row["seed"], row["model"], row["dataset"]) == (fake().hash, 3, "GAN", "grid25")
+    assert (row["device"], row["devices"]) == (seed_runs.device_name("cpu"), 1)
+    assert 0.5 <= row["seconds"] < 20
+    assert row["code"] == seeds.code_version()
+    assert row["threads"] == int(os.environ["OMP_NUM_THREADS"])
+    assert (tmp_path / row["folder"] / "gan_grid25/version_0/evaluation.json").is_file()
+
+
+def test_cores_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)), raising=False)
+    seed_runs.run_missing(tmp_path, [fake()], [0, 1, 2, 3], jobs=4)
+    assert {row["threads"] for row in seeds.read_runs(tmp_path).values()} == {2}
+
+
+def test_as_many_runs_as_jobs_go_at_once(tmp_path: Path) -> None:
+    seed_runs.run_missing(tmp_path, [fake("time.sleep(0.6)")], range(4), jobs=2)
+    spans = [json.loads(file.read_text()) for file in tmp_path.rglob("times.json")]
+    at_once = [sum(a <= began < b for a, b in spans) for began, _ in spans]
+    assert len(spans) == 4
+    assert max(at_once) == 2
+
+
+def test_a_failed_run_is_reported_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = "print(*range(20), 'loss is [nan]', sep='\\n'); assert seed != 1, 'the reason'"
+    monkeypatch.setattr(Experiment, "resolve", lambda options: fake(body))
+    with pytest.raises(SystemExit) as stopped:
+        command.main(["--seeds", "0..2", "--out", str(tmp_path)])
+    shown = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert recorded(tmp_path) == [0, 2]
+    assert "gan_grid25 seed 1 failed with status 1" in shown.err
+    assert "the reason" in shown.err
+    assert "loss is [nan]" in shown.err
+    assert "\n  3\n" not in shown.err
+    assert "2 of 3 seeds" in shown.out
+    assert "12 ± 2.8" in shown.out  # of 10 and 14
+
+
+def test_the_command_passes_on_what_it_does_not_know_and_names_other_configs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(Experiment, "resolve", lambda options: given.append(options) or fake(loss="lsgan"))
+    monkeypatch.chdir(tmp_path)
+    out = Path("runs/seeds/gan_grid25")
+    seed_runs.run_missing(out, [fake()], [0])
+    command.main(["--config", "a.yaml", "--seeds", "2", "--model.lr", "-3", "--config=b.yaml"])
+    assert given == [["--config", "a.yaml", "--model.lr", "-3", "--config=b.yaml"]]
+    shown = capsys.readouterr().out
+    assert f"gan_grid25, config {fake(loss='lsgan').hash}: 1 of 1 seeds, in {out}\n" in shown
+    assert f"Left out: runs of other configs, {fake().hash}; see" in shown
+    assert "14" in shown
+    assert "±" not in shown
+
+
+def test_runs_of_another_code_version_are_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Experiment, "resolve", lambda options: fake())
+    command.main(["--seeds", "0", "--out", str(tmp_path)])
+    assert "different versions" not in capsys.readouterr().out
+    monkeypatch.setattr(seeds, "code_version", lambda: {"version": "9"})
+    command.main(["--seeds", "0", "1", "--out", str(tmp_path)])
+    assert "different versions of the code" in capsys.readouterr().out
+
+
+def test_a_torn_line_is_run_again_and_the_next_is_whole(tmp_path: Path) -> None:
+    seed_runs.run_missing(tmp_path, [fake()], [0, 1])
+    file = tmp_path / "runs.jsonl"
+    file.write_bytes(file.read_bytes()[:-40])
+    assert recorded(tmp_path) == [0]
+    seed_runs.run_missing(tmp_path, [fake()], [0, 1])
+    assert recorded(tmp_path) == [0, 1]
+    assert len(file.read_text().splitlines()) == 3
+
+
+def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeds, "_PATIENCE", 0.0)
+    with seeds.locked(tmp_path), pytest.raises(InputError, match="another lightning seeds is at work"):
+        seed_runs.run_missing(tmp_path, [fake()], [0])
+    assert recorded(tmp_path) == []
+    assert seed_runs.run_missing(tmp_path, [fake()], [0]) == 0
+
+
+def test_runs_that_outlive_their_parent_keep_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeds, "_PATIENCE", 0.0)
+    with seeds.locked(tmp_path) as lock:
+        child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
+    with pytest.raises(InputError, match="another lightning seeds"), seeds.locked(tmp_path):
+        pass
+    child.communicate(b"\n")
+    with seeds.locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        seed_runs.run_missing(tmp_path / "file" / "out", [fake()], [0])
+
+
+def test_jobs_must_be_positive(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--jobs is 0"):
+        seed_runs.run_missing(tmp_path, [fake()], [0], jobs=0)
+
+
+def interrupted(out: Path, step: int = 2) -> Path:
+    """What a run leaves that was killed at its checkpoint, 100 s after it began: an older, a torn and a whole checkpoint."""
+    folder = out / fake().hash / "seed0"
+    (folder / "version_0").mkdir(parents=True)
+    last = {"modes": {"value": 25, "step": 2}}
+    (folder / "version_0" / "evaluation.json").write_text(json.dumps({"best": last, "last": last}))
+    (folder / "attempt.json").write_text(json.dumps({"started": 1000.0, "seconds_before": 30.0}))
+    for age, name in enumerate(["torn", "whole", "old"]):
+        torch.save({"global_step": step, "filling": torch.zeros(1000)}, folder / f"{name}.ckpt")
+        os.utime(folder / f"{name}.ckpt", (1100 - age, 1100 - age))
+    (folder / "torn.ckpt").write_bytes((folder / "torn.ckpt").read_bytes()[:-1000])
+    os.utime(folder / "torn.ckpt", (1100, 1100))
+    return folder
+
+
+def test_an_interrupted_run_goes_on_from_its_newest_whole_checkpoint(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    seed_runs.run_missing(tmp_path, [fake("print('from', checkpoint)")], [0])
+    assert (folder / "log.txt").read_text() == f"from {folder / 'whole.ckpt'}\n"
+    (row,) = seeds.read_runs(tmp_path).values()
+    assert row["results"]["best"]["modes"]["value"] == 25  # before the interruption
+    assert row["results"]["last"]["modes"]["value"] == 10
+    assert row["seconds"] == pytest.approx(30 + 99, abs=15)
+
+
+def test_a_run_without_a_whole_checkpoint_starts_anew(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    for name in ("whole", "old"):
+        (folder / f"{name}.ckpt").unlink()
+    seed_runs.run_missing(tmp_path, [fake()], [0])
+    (row,) = seeds.read_runs(tmp_path).values()
+    assert row["results"]["best"]["modes"]["value"] == 20
+    assert row["seconds"] < 20
+    assert not (folder / "version_0").exists()
+
+
+def test_a_run_whose_last_measurement_was_lost_is_repeated(tmp_path: Path) -> None:
+    interrupted(tmp_path, step=4)
+    seed_runs.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
+    (row,) = seeds.read_runs(tmp_path).values()
+    assert row["results"]["last"]["modes"] == {"value": 10, "step": 4}
+
+
+def test_measures_are_best_over_all_folders_of_a_run(tmp_path: Path) -> None:
+    for number, (modes, fid) in enumerate([(3, 9.0), (5, 7.0), (4, 8.0)]):
+        found = {name: {"value": value, "step": number} for name, value in (("modes", modes), ("fid", fid))}
+        file = tmp_path / f"version_{2 - number}" / "evaluation.json"
+        file.parent.mkdir()
+        file.write_text(json.dumps({"best": found, "last": found}))
+        os.utime(file, (number, number))
+    results = seeds.read_results(tmp_path)
+    assert results["best"] == {"modes": {"value": 5, "step": 1}, "fid": {"value": 7.0, "step": 1}}
+    assert results["last"]["fid"] == {"value": 8.0, "step": 2}
+
+
+def test_mean_and_standard_deviation() -> None:
+    assert seeds.mean_std([2.0, 4.0, 9.0]) == pytest.approx((5.0, math.sqrt(13)))
+    assert math.isnan(seeds.mean_std([2.0])[1])
+    assert seeds.show_mean_std([2.0, 4.0, 9.0]) == "5 ± 3.6"
+    assert seeds.show_mean_std([1827.38]) == "1827.4"
+    assert seeds.show_mean_std([]) == ""
+
+
+def test_the_code_version_has_commit_and_changes_of_a_checkout_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package"
+    (package / "tables").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(seeds, "__file__", str(package / "tables" / "seeds.py"))
+    git: Callable[..., Any] = lambda *args: subprocess.run(  # noqa: E731
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *args], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    git("init")
+    assert "commit" not in seeds.code_version()  # below a checkout, but not of it
+    git("add", "package")
+    git("commit", "-m", "x")
+    commit = git("rev-parse", "HEAD").stdout.strip()
+    assert {k: v for k, v in seeds.code_version().items() if k != "version"} == {"commit": commit, "dirty": False}
+    (package / "new.py").write_text("")
+    assert seeds.code_version()["dirty"]
+
+
+def test_table_2_takes_a_resumed_run_as_one(tmp_path: Path) -> None:
+    numbers = {"modes": 25, "registered": 1800, "tv_true": 0.2, "tv_differential": 0.1}
+    for version, (seed, step) in enumerate([(0, 10), (0, 20), (1, 20)]):
+        folder = tmp_path / f"version_{version}"
+        folder.mkdir()
+        config = {**CONFIG, "seed_everything": seed, "ckpt_path": "x" if version == 1 else None}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        record = {"stage": "fit", "dataset": "grid25", "seed": seed, "step": step, **numbers}
+        (folder / "evaluation.jsonl").write_text(json.dumps(record) + "\n")
+    found = gaan_table2.find_runs(tmp_path)
+    assert [(run["seed"], run["step"]) for run in found["GAN"]] == [(0, 20), (1, 20)]
+    assert found["GAAN_2"] == []
+    assert "25.00 ± 0.00" in gaan_table2.report(tmp_path).splitlines()[1]
+
+
+KILLER = '''
+import os, signal, time
+from pathlib import Path
+from lightning.pytorch import Callback
+
+
+class Killer(Callback):
+    """Kill the parent once, then wait for one's own end."""
+
+    def on_train_batch_start(self, trainer, *args):
+        if trainer.global_step == 5 and not Path("killed").exists():
+            Path("killed").write_text(str(os.getpid()))
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(30)
+            Path("survived").touch()
+'''
+REAL = [
+    *("--model=GAN", "--data.dataset=grid25", "--data.batch_size=25000", "--trainer.callbacks=killer.Killer"),
+    *("--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.max_steps=8", "--trainer.enable_model_summary=false"),
+    *("--evaluation.num_samples=200", "--evaluation.every_n_steps=3", "--pictures.num_points=100"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere runs outlive their parent, and keep the folder locked")
+def test_real_runs_survive_kill_9(tmp_path: Path) -> None:
+    (tmp_path / "killer.py").write_text(KILLER)
+    start = [sys.executable, "-m", "lightning_gans", "seeds", *REAL, "--seeds", "0,1", "--out", "out"]
+    first = subprocess.run(start, cwd=tmp_path, capture_output=True, text=True)
+    assert first.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out" / "runs.jsonl").exists()
+    second = subprocess.run([*start, "--jobs=2"], cwd=tmp_path, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert not (tmp_path / "survived").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "killed").read_text()), 0)
+
+    runs = {seed: row for (_, seed), row in seeds.read_runs(tmp_path / "out").items()}
+    assert sorted(runs) == [0, 1]
+    folder = tmp_path / "out" / runs[0]["folder"] / "gan_grid25"
+    steps = [[row["step"] for row in seeds.read_lines(folder / f"version_{n}" / "evaluation.jsonl")] for n in (0, 1)]
+    assert steps == [[3], [6, 8]]  # resumed from the checkpoint at step 4
+    final = []
+    for seed, run in runs.items():
+        *_, record = seeds.read_lines(max((tmp_path / "out" / run["folder"]).rglob("evaluation.jsonl")))
+        assert record["seed"] == seed
+        assert run["results"]["last"]["registered"] == {"value": record["registered"], "step": 8}
+        final.append(record["registered"])
+    row = next(line for line in second.stdout.splitlines() if "registered " in line)
+    assert f"{statistics.mean(final):.5g} ± {statistics.stdev(final):.2g}" in row
