@@ -21,6 +21,8 @@ _LAZY = {
     "MLP": "networks",
     "ConvGenerator": "networks",
     "ConvNet": "networks",
+    "UnrolledDiscriminator": "networks",
+    "UnrolledGenerator": "networks",
     "WGANGPCritic": "networks",
     "WGANGPGenerator": "networks",
     "Uniform": "priors",
@@ -28,6 +30,7 @@ _LAZY = {
     "Adam": "optimizers",
     "EMA": "ema",
     "Evaluation": "evaluation",
+    "evaluate": "evaluation",
     "Pictures": "figures",
     "InputError": "errors",
 }

@@ -147,14 +147,23 @@ def test_fit_leaves_config_checkpoints_losses_measures_and_pictures(trained: Pat
     (record,) = records(trained)
     assert (record["stage"], record["step"], record["model"], record["dataset"]) == ("fit", 2, "GAAN", "grid25")
     pictures = sorted(trained.glob("pictures/*.png"))
-    assert [picture.name for picture in pictures] == ["latent_map.png", "samples_0000002.png"]
+    assert [picture.name for picture in pictures] == [
+        "latent_map.png",
+        "reconstructions_0000002.png",
+        "samples_0000002.png",
+    ]
     for picture in pictures:
         assert_shows_something(picture)
 
 
 def test_fit_on_images_leaves_samples_and_reconstructions(drawn: Path) -> None:
     pictures = sorted(drawn.glob("pictures/*.png"))
-    assert [picture.name for picture in pictures] == ["reconstructions_0000002.png", "samples_0000002.png"]
+    assert [picture.name for picture in pictures] == [
+        "density.png",
+        "interpolations.png",
+        "reconstructions_0000002.png",
+        "samples_0000002.png",
+    ]
     for picture in pictures:
         assert_shows_something(picture)
 
@@ -334,7 +343,12 @@ def test_wandb_is_given_the_config_the_losses_and_the_pictures(folder: Path, mon
     finally:
         wandb.finish()
     (offline,) = folder.glob("wandb/offline-run-*")
-    assert {file.name.partition("_")[0] for file in offline.rglob("*.png")} == {"samples", "reconstructions"}
+    assert {file.name.partition("_")[0] for file in offline.rglob("*.png")} == {
+        "samples",
+        "reconstructions",
+        "interpolations",
+        "density",
+    }
 
 
 # Before anything heavy is imported

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor
 
 from lightning_gans import checks
 from lightning_gans.ema import EMA
@@ -131,6 +132,18 @@ class Evaluation(Callback):
     def evaluate(self, model: Generates, data: RealImages) -> dict[str, float]:
         """Every number for any model and any data, without a trainer; the same as in training."""
         return self.evaluator(data).measure(model)
+
+    @property
+    def has_classifier(self) -> bool:
+        """Whether classes of single images are told apart, after ``setup``."""
+        return self._evaluator is not None and self._evaluator.classifier is not None and self._evaluator.data.name != "mnist1k"
+
+    def labels_of(self, images: Tensor) -> Tensor:
+        """The classifier's logits ``(N, K)`` of uint8 images ``(N, C, H, W)``."""
+        assert self._evaluator is not None
+        classifier = self._evaluator.classifier
+        assert classifier is not None
+        return classifier.logits(classifier(images.to(classifier.head.weight.device)))
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._loaded_step = checkpoint["global_step"]

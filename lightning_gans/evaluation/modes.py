@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -60,6 +60,7 @@ class ModeCount(Metric):
         centres: ``(K, 2)``.
         std: standard deviation of each mode and axis.
         protocol: the rule.
+        settings: of torchmetrics' ``Metric``.
     """
 
     full_state_update = False
@@ -67,8 +68,8 @@ class ModeCount(Metric):
     counts: Tensor
     total: Tensor
 
-    def __init__(self, centres: Tensor, std: float, protocol: Protocol = "gaan") -> None:
-        super().__init__()
+    def __init__(self, centres: Tensor, std: float, protocol: Protocol = "gaan", **settings: Any) -> None:
+        super().__init__(**settings)
         if protocol not in _RULES:
             raise InputError(f"there is no counting protocol {protocol!r}; name one of {', '.join(_RULES)}")
         self.rule, self.std = _RULES[protocol], std
@@ -106,7 +107,7 @@ def perfect_mixture(centres: Tensor, std: float, protocol: Protocol, n: int, dra
     random = torch.Generator().manual_seed(0)
     found: list[dict[str, Tensor]] = []
     for _ in range(draws):
-        metric = ModeCount(centres, std, protocol)
+        metric = ModeCount(centres, std, protocol, sync_on_compute=False)
         chosen = centres[torch.randint(len(centres), (n,), generator=random)]
         metric.update(chosen + std * torch.randn(chosen.shape, generator=random))
         found.append(metric.compute())

@@ -54,6 +54,6 @@ def samples(
         condition: gives what the samples of some numbers are conditioned on.
     """
     blocks = -(-n // BLOCK)
-    for block in range(rank * blocks // world_size, (rank + 1) * blocks // world_size):
+    for block in range(-(-rank * blocks // world_size), -(-(rank + 1) * blocks // world_size)):
         numbers = torch.arange(block * BLOCK, min((block + 1) * BLOCK, n))
         yield model.sample(len(numbers), condition(numbers), generator=keyed_generator("evaluation", seed, block))

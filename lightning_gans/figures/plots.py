@@ -1,30 +1,74 @@
-"""Pictures of samples: pure functions from tensors to matplotlib figures or PNG files."""
+"""How things are drawn: pure functions from tensors to matplotlib figures or PNG files."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchvision.utils import save_image
+from torchvision.utils import make_grid, save_image
 
+DPI = 120
 # Okabe and Ito's palette, told apart with any colour vision.
 BLUE, ORANGE = "#0072B2", "#D55E00"
+# Tol's muted scheme, made for the same purpose, and his pale grey.
+_CLASS_COLOURS = ["#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#CC6677", "#999933", "#AA4499", "#BBBBBB"]
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write a figure as PNG."""
+    with mpl.rc_context({"savefig.bbox": None}):  # anything else would resample the pixels of a grid
+        figure.savefig(file, dpi=DPI)
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """uint8 by rounding, of any images: what is beyond [-1, 1] is clipped, what is not a number is black."""
+    return ((images.float() + 1) * 127.5 + 0.5).nan_to_num(0.0).floor().clamp(0, 255).to(torch.uint8)
 
 
 def save_grid(images: Tensor, file: Path, columns: int | None = None) -> None:
-    """Write images ``(N, C, H, W)`` in [-1, 1] as one PNG, in rows of ``columns`` (a square if not given)."""
+    """Write images ``(N, C, H, W)`` in [-1, 1] as one PNG without a title, in rows of ``columns`` (a square if not given)."""
     columns = columns or max(1, round(len(images) ** 0.5))
     images = images.float().clamp(-1, 1)
     if images.shape[-1] < 16:  # a pixel of the 8x8 digits would not be seen
         images = images.repeat_interleave(4, -1).repeat_interleave(4, -2)
     save_image((images + 1) / 2, file, nrow=columns, padding=1, pad_value=0.5)
+
+
+def grids(panels: Sequence[tuple[str, Tensor, int]]) -> Figure:
+    """Grids of images one below the other, in PNG files with whole pixels for each pixel.
+
+    Args:
+        panels: title, images ``(N, C, H, W)`` in [-1, 1], and the number of columns.
+    """
+    zoom = max(1, round(56 / panels[0][1].shape[-2]))
+    shown = [to_bytes(images).cpu().repeat_interleave(zoom, -2).repeat_interleave(zoom, -1) for _, images, _ in panels]
+    tables = [make_grid(i, columns, padding=3, pad_value=128) for i, (*_, columns) in zip(shown, panels, strict=True)]
+    margin = 10
+    width = max(480, *(table.shape[-1] for table in tables)) + 2 * margin
+    titles = [textwrap.fill(title, (width - 2 * margin) // 8) for title, *_ in panels]
+    heads = [18 * (1 + title.count("\n")) + margin for title in titles]
+    height = sum(table.shape[-2] for table in tables) + sum(heads) + margin
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    top = height
+    for title, head, table in zip(titles, heads, tables, strict=True):
+        _, rows, columns = table.shape
+        figure.text(margin / width, (top - head / 2 - 1) / height, title, fontsize=8.5, va="center")
+        top -= head + rows
+        axes = figure.add_axes((margin / width, top / height, columns / width, rows / height))
+        axes.imshow(table.permute(1, 2, 0).numpy(), interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        axes.set_label(title)
+    return figure
 
 
 def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent: float) -> Figure:
@@ -38,44 +82,103 @@ def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent
             x, y = centres.T.cpu().numpy()
             axes.scatter(x, y, s=60, facecolors="none", edgecolors=ORANGE, linewidths=0.8, label="true centres")
         x, y = points.T.float().cpu().numpy()
-        axes.scatter(x, y, s=2, color=BLUE, linewidths=0, alpha=0.6, label="samples")
+        axes.scatter(x, y, s=2, color=BLUE, linewidths=0, alpha=0.6, label="points")
         limit = 1.2 * extent
-        axes.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x", ylabel="y")
-    figure.legend(
-        *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=1.5, frameon=False
-    )
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x (data units)", ylabel="y")
+        axes.set_title(title, fontsize=10)
+    legend = figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    legend.legend_handles[-1].set_sizes([15])  # type: ignore[union-attr]
     return figure
 
 
-def latent_map(regions: Tensor, bounds: tuple[float, float], count: int, title: str) -> Figure:
-    """The square of latents between ``bounds``, coloured by what each is mapped to.
+def latent_square(panels: int, bounds: tuple[float, float]) -> Figure:
+    """Axes in a row, each the square of two latent numbers between ``bounds``."""
+    figure = Figure(figsize=(5.6 * panels + 0.2, 5.7), layout="constrained")
+    for axes in figure.subplots(1, panels, squeeze=False)[0]:
+        axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", xlim=bounds, ylim=bounds)
+    return figure
+
+
+def draw_decoded(axes: Axes, images: Tensor, title: str) -> None:
+    """Images ``(S, S, C, H, W)`` in [-1, 1], rows along the second latent number, each where its latent is."""
+    framed = torch.nn.functional.pad(to_bytes(images), (1, 1, 1, 1), value=128).flip(0)
+    mosaic = framed.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2).expand(-1, -1, 3)
+    axes.imshow(mosaic.cpu().numpy(), extent=(*axes.get_xlim(), *axes.get_ylim()))
+    axes.set_title(title, fontsize=10)
+
+
+def draw_regions(axes: Axes, regions: Tensor, names: Sequence[str], title: str) -> None:
+    """The square of latents, coloured by what each is mapped to; a name marks every region.
 
     Args:
-        regions: ``(S, S)``, rows along the second latent number: a region in ``range(count)``, or -1 for none (white).
-        bounds: of both latent numbers.
-        count: number of regions.
+        axes: of the square.
+        regions: ``(S, S)``, rows along the second latent number: a number of ``names``, or -1 for none (white).
+        names: of the regions.
+        title: of the axes.
+    """
+    regions = regions.cpu()
+    low, high = axes.get_xlim()
+    colours = ListedColormap(class_colours(len(names))).with_extremes(bad="white")
+    shown = np.ma.masked_less(regions.numpy(), 0)
+    extent = (low, high, low, high)
+    axes.imshow(shown, cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, origin="lower", extent=extent, interpolation="nearest")
+    for region in regions[regions >= 0].unique().tolist():
+        places = (regions == region).nonzero().double()
+        middle = places[(places - places.median(dim=0).values).square().sum(dim=1).argmin()]  # in it, where a median may not be
+        y, x = ((middle + 0.5) / len(regions) * (high - low) + low).tolist()
+        _mark(axes, x, y, names[region])
+    axes.set_title(title, fontsize=10)
+
+
+def draw_codes(axes: Axes, codes: Tensor, labels: Tensor | None, names: Sequence[str], title: str) -> None:
+    """Latents ``(N, 2)`` of real images, coloured by class; a name marks the middle of each."""
+    x, y = codes.T.float().cpu().numpy()
+    colours = class_colours(len(names)) if labels is not None else [BLUE]
+    numbers = np.zeros(len(x), int) if labels is None else labels.cpu().numpy()
+    axes.scatter(x, y, s=7, c=[colours[n] for n in numbers], linewidths=0, alpha=0.8)
+    if 0 < len(names) <= 30:
+        for number in np.unique(numbers):
+            _mark(axes, float(np.median(x[numbers == number])), float(np.median(y[numbers == number])), names[number])
+    # Codes need not stay in the square of the other axes.
+    (low, high), reach = axes.get_xlim(), max(np.abs(x).max(), np.abs(y).max(), np.abs(axes.get_xlim()).max())
+    axes.plot([low, high, high, low, low], [low, low, high, high, low], "k--", lw=0.8)
+    axes.set(xlim=(-1.05 * reach, 1.05 * reach), ylim=(-1.05 * reach, 1.05 * reach))
+    axes.set_title(title, fontsize=10)
+
+
+def densities(grid: Tensor, curves: Sequence[tuple[str, Tensor, Tensor]], unit: str, title: str) -> Figure:
+    """Two densities on the line over the histograms of what they are of.
+
+    Args:
+        grid: where the densities are given ``(G,)``.
+        curves: name, values ``(N,)`` for a histogram and densities ``(G,)``; the real data first.
+        unit: of the values, for the axis.
         title: of the figure.
     """
-    figure = Figure(figsize=(5.8, 5.4), layout="constrained")
-    axes = figure.add_subplot()
-    # Nobody tells 25 hues apart: neighbours differ in lightness, and a number names each region.
-    shades = torch.linspace(0.05, 1, count)[torch.randperm(count, generator=torch.Generator().manual_seed(3))]
-    colours = ListedColormap([colormaps["cividis"](float(shade)) for shade in shades]).with_extremes(bad="white")
-    shown = np.ma.masked_less(regions.cpu().numpy(), 0)
-    extent = (*bounds, *bounds)
-    axes.imshow(shown, cmap=colours, vmin=-0.5, vmax=count - 0.5, origin="lower", extent=extent, interpolation="nearest")
-    low, step = bounds[0], (bounds[1] - bounds[0]) / len(regions)
-    for region in regions[regions >= 0].unique().tolist():
-        y, x = ((regions == region).nonzero().double().median(dim=0).values * step + low).tolist()
-        axes.annotate(str(region), (x, y), color="white", fontsize=8, ha="center", bbox={"fc": "black", "pad": 1, "lw": 0})
-    axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.add_subplot(xlabel=unit, ylabel="density")
     axes.set_title(title, fontsize=10)
+    edges = np.linspace(float(grid[0]), float(grid[-1]), 61).tolist()
+    for (name, values, density), colour, style in zip(curves, (ORANGE, BLUE), ("--", "-"), strict=True):
+        axes.hist(values.numpy(), bins=edges, density=True, color=colour, alpha=0.3)
+        axes.plot(grid, density, style, color=colour, label=name)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
     return figure
 
 
-def save(figure: Figure, file: Path) -> None:
-    """Write a figure as PNG."""
-    figure.savefig(file, dpi=120)
+def class_colours(count: int) -> list[Any]:
+    """A colour for each of so many classes, told apart with any colour vision as far as that goes."""
+    if count <= len(_CLASS_COLOURS):
+        return _CLASS_COLOURS[:count]
+    # Nobody tells 25 hues apart: neighbours differ in lightness, and names mark the regions.
+    shades = torch.linspace(0.05, 1, count)[torch.randperm(count, generator=torch.Generator().manual_seed(3))]
+    return [colormaps["cividis"](float(shade)) for shade in shades]
+
+
+def _mark(axes: Axes, x: float, y: float, name: str) -> None:
+    box = {"fc": "black", "pad": 1, "lw": 0, "alpha": 0.8}
+    axes.annotate(name, (x, y), color="white", fontsize=8, ha="center", va="center", bbox=box)
 
 
 def contact_sheet(images: Tensor, titles: Sequence[str], columns: int = 8) -> Figure:

@@ -8,7 +8,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks import MLP, ConvGenerator, ConvNet, WGANGPCritic, WGANGPGenerator, initialise
+from lightning_gans.networks import (
+    MLP,
+    ConvGenerator,
+    ConvNet,
+    UnrolledDiscriminator,
+    UnrolledGenerator,
+    WGANGPCritic,
+    WGANGPGenerator,
+    initialise,
+)
 
 NORMS = ["batch", "layer", None]
 
@@ -208,3 +217,19 @@ def test_layer_norm_is_over_channels_height_and_width():
 def test_an_unknown_norm_or_init_is_refused_by_name(network, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong.values()))):
         network(**wrong)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_the_networks_of_stacked_mnist_fit_each_other_and_have_their_widths(kernel, width):
+    generator, discriminator = UnrolledGenerator(8, kernel), UnrolledDiscriminator(width, kernel)
+    sides = [stage.shape[-1] for stage in generator.features(noise(2, 8), ["dense", "deconv1", "deconv2", "deconv3"])]
+    assert sides == [4, 7, 14, 28]
+    images = generator(noise(2, 8))
+    assert images.shape == (2, 3, 28, 28)
+    assert images.abs().max() <= 1
+    channels = [stage.shape[1:] for stage in discriminator.features(images, ["conv1", "conv2", "conv3"])]
+    assert channels == [(width, 14, 14), (2 * width, 7, 7), (4 * width, 4, 4)]
+    assert discriminator(images).shape == (2, 1)
+    assert depends_on_other_rows(discriminator, images)
+    assert not depends_on_other_rows(UnrolledDiscriminator(width, kernel, batch_norm=False), images)
