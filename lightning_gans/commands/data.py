@@ -53,7 +53,7 @@ def _pack(data: Images) -> None:
 def _table(sources: Sequence[Dataset], root: str) -> Table:
     table = Table(title=f"datasets under {root}/")
     for column in ("dataset", "there", "size", "where from"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for source in sources:
         table.add_row(source.request.dataset, "yes" if _is_there(source) else "no", source.size, source.where)
     return table

@@ -15,7 +15,7 @@ from rich.table import Table
 from lightning_gans import __version__
 
 _HIGHER = ("modes", "registered", "is", "precision", "recall", "density", "coverage", "entropy")
-_ASIDE = ("std", "size", "halved")
+_ASIDE = {"std", "size", "halved"}  # what nobody would choose a checkpoint by
 
 
 def is_better(name: str, value: float, than: float) -> bool:
@@ -49,8 +49,7 @@ def best_and_last(before: Mapping[str, Any], step: int, found: Mapping[str, floa
     """``{"best": {name: {"value", "step"}}, "last": {...}}`` after one more measurement."""
     best = dict(before.get("best", {}))
     for name, value in found.items():
-        aside = name.rpartition("_")[2] in _ASIDE
-        if not aside and (name not in best or is_better(name, value, best[name]["value"])):
+        if not _ASIDE & {*name.split("_")} and (name not in best or is_better(name, value, best[name]["value"])):
             best[name] = {"value": value, "step": step}
     return {"best": best, "last": {name: {"value": value, "step": step} for name, value in found.items()}}
 
@@ -70,7 +69,7 @@ def show(title: str, found: Mapping[str, float], floor: Mapping[str, float]) -> 
 def _cells(names: Iterable[str], values: Iterable[float | None]) -> Iterable[str]:
     yield from names
     for value in values:
-        yield "" if value is None else f"{value:g}" if abs(value) >= 2 else f"{value:.3f}"
+        yield "" if value is None else f"{value:g}" if abs(value) >= 2 else f"{value:z.3f}"
 
 
 def versions() -> dict[str, str]:

@@ -246,7 +246,7 @@ def test_the_best_and_the_last_are_kept(data, tmp_path):
 )
 def test_it_is_known_which_way_a_measure_gets_better(name, higher):
     assert is_better(name, 2, 1) == bool(higher)
-    step = best_and_last(best_and_last({}, 1, {name: 1.0, f"{name}_std": 3.0}), 2, {name: 2.0})
+    step = best_and_last(best_and_last({}, 1, {name: 1.0, f"{name}_std": 3.0, f"{name}_std_tiny": 3.0}), 2, {name: 2.0})
     assert step["best"] == {name: {"value": 2.0 if higher else 1.0, "step": 2 if higher else 1}}
 
 
