@@ -68,26 +68,26 @@ class Probed:
     def labels(self, split: str) -> np.ndarray:
         """``(N,)``."""
         labels = self.data.labels(split)
-        if labels is None:
-            raise InputError(f"{self.given.kind} needs labels, but {self.data.name} has none; choose a dataset with labels")
-        if len(labels.unique()) < 2:
-            raise InputError(f"{self.given.kind} needs two classes at least; the {split} split of {self.data.name} has one")
+        found = 0 if labels is None else len(labels.unique())
+        if labels is None or found < 2:
+            raise InputError(f"{self.given.kind} needs labels of several classes, but {self.data.name} ({split}) has {found}")
         return labels.cpu().numpy()
 
     def features(self, split: str, grid: int | None = _GRID) -> Tensor:
         """``(N, D)``: the latents, or the named layers with maps pooled to ``grid`` x ``grid``."""
         model, layers = self.model, self.given.layers
-        if layers and not isinstance(model, Features):
-            raise InputError(f"{type(model).__name__} shows no layers; leave --layers out to probe its latents")
-        if not layers and not isinstance(model, Encodes):
-            raise InputError(f"{type(model).__name__} has no encoder to probe; name layers of it with --layers")
-
-        self.seen = "latents"
-        if layers:
-            self.seen = f"{', '.join(layers)}, {'whole' if grid is None else f'pooled to {grid}x{grid}'}"
+        if not isinstance(model, Features if layers else Encodes):
+            lacks = "method features to show layers with" if layers else "encoder"
+            other = isinstance(model, Encodes if layers else Features)
+            instead = f"; {'leave --layers out' if layers else 'name layers with --layers'}" if other else ""
+            raise InputError(f"{type(model).__name__} has no {lacks}, which {self.given.kind} needs{instead}")
+        pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"
+        self.seen = f"{', '.join(layers)}, {pooled}" if layers else "latents"
 
         def seen(images: Tensor) -> Tensor:
-            return pooled_features(model, images, layers, grid) if layers else model.encode(images).flatten(1).float().cpu()
+            if layers:
+                return pooled_features(self.model, images, layers, grid)
+            return self.model.encode(images).flatten(1).float().cpu()
 
         return torch.cat([seen(images) for images in self.images(split)])
 
@@ -124,10 +124,8 @@ class Probed:
         train, held = self.labels("train"), self.labels(split)[rows.numpy()]
         train = train[: -len(rows)] if split == "train" else train
         if missing := {*train.tolist()} ^ {*held.tolist()}:
-            raise InputError(
-                f"class {min(missing)} is missing in the {len(held)} training samples for validation, or in the others; "
-                f"give another --data.held_out, a number of samples that are drawn at random"
-            )
+            what = f"class {min(missing)} is missing in the {len(held)} training samples for validation, or in the others"
+            raise InputError(f"{what}; give another --data.held_out, a number of samples that are drawn at random")
         return train, held
 
 
@@ -138,22 +136,18 @@ def _svm(probed: Probed) -> list[Measure]:
     balanced_draw(y, given.per_class, given.seed, "test", 0)  # refuses too few examples before anything takes time
     grid = None if given.protocol == "ali" else _GRID
     splits = ["train", *({probed.validation[0]} - {"train"})]
-    found = svm_probe(
-        torch.cat([probed.features(split, grid) for split in splits]),
-        np.concatenate([y, held]),
-        probed.features("test", grid),
-        test_labels,
-        protocol=given.protocol,
-        held_out=len(held),
-        per_class=given.per_class,
-        draws=given.draws,
-        seed=given.seed,
-        jobs=given.jobs,
-    )
+    train = torch.cat([probed.features(split, grid) for split in splits]), np.concatenate([y, held])
+    settings = {name: getattr(given, name) for name in ("protocol", "per_class", "draws", "seed", "jobs")}
+    found = svm_probe(*train, probed.features("test", grid), test_labels, held_out=len(held), **settings)
     spread = "1.96 std" if given.protocol == "dcgan" else "std"
     probed.protocol = f"{given.protocol}, {given.per_class} of each class a draw, {len(held)} held out"
-    errors = [Measure.of("error", found.error, spread), Measure.of("validation_error", found.validation, spread)]
-    return [*errors, Measure("C", found.C)]
+    error, validation = Measure.of("error", found.error, spread), Measure.of("validation_error", found.validation, spread)
+    return [error, validation, Measure("C", found.C)]
+
+
+def _on_all(probed: Probed, probe: Callable[..., Estimate], **settings: Any) -> list[Measure]:
+    y, test_y = probed.labels("train"), probed.labels("test")
+    return [Measure.of("error", probe(probed.features("train"), y, probed.features("test"), test_y, **settings))]
 
 
 def _knn(probed: Probed) -> list[Measure]:
@@ -171,8 +165,7 @@ def _linear(probed: Probed) -> list[Measure]:
 def _clusters(probed: Probed) -> list[Measure]:
     """Clustering error (AAE) where the model tells clusters apart, NMI of k-means on its features."""
     labels = probed.labels("test")
-    model, measures = probed.model, []
-    probed.protocol = "k-means on the test split"
+    model, measures, said = probed.model, [], []
     if isinstance(model, Classifies) and not probed.given.layers:
 
         def surety(*of: Any) -> Tensor:
@@ -181,9 +174,11 @@ def _clusters(probed: Probed) -> list[Measure]:
         head_labels = probed.drawn_from()[1]
         found = clustering_error(surety(*probed.validation), head_labels, surety("test"), labels)
         measures = [Measure.of("clustering_error", found)]
-        probed.protocol = f"AAE's error by the surest of {len(head_labels)} held out; {probed.protocol}"
+        said = [f"AAE's error by the surest of {len(head_labels)} held out"]
     if not measures or isinstance(model, Encodes):
+        said.append("k-means on the test split")
         measures.append(Measure("kmeans_nmi", kmeans_nmi(probed.features("test"), labels, probed.given.seed), n=len(labels)))
+    probed.protocol = "; ".join(said)
     return measures
 
 
@@ -197,8 +192,8 @@ def _parzen(probed: Probed) -> list[Measure]:
 
     made = flat(probed.samples("test"))
     split, rows = probed.validation
-    validation = flat(probed.images(split, rows[:1000]))
-    found = parzen_log_likelihood(made, flat(probed.images("test")), validation)
+    validation, test = flat(probed.images(split, rows[:1000])), flat(probed.images("test"))
+    found = parzen_log_likelihood(made, test, validation)
     probed.protocol = f"{len(made):,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
     return [Measure.of("log_likelihood", found.log_likelihood), Measure("sigma", found.sigma)]
 
@@ -207,7 +202,7 @@ def _density(probed: Probed) -> list[Measure]:
     """KL in nats between the densities of the mean pixel (GAAN, Fig. 4)."""
 
     def means(blocks: Iterator[Tensor]) -> Tensor:
-        return torch.cat([some.flatten(1).double().mean(1).cpu() for some in blocks])
+        return torch.cat([some.flatten(1).float().mean(1).cpu() for some in blocks])
 
     fake, real = means(probed.samples("train")), means(probed.images("train"))
     found = density_kl_1d(real, fake)
@@ -252,11 +247,9 @@ def main(args: list[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lightning probe", description=main.__doc__, allow_abbrev=False)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
-    of = {
-        name: kinds.add_parser(name, help=kind.__doc__, description=kind.__doc__, allow_abbrev=False)
-        for name, kind in KINDS.items()
-    }
-    for name, one in of.items():
+    of = {}
+    for name, kind in KINDS.items():
+        one = of[name] = kinds.add_parser(name, help=kind.__doc__, description=kind.__doc__, allow_abbrev=False)
         one.add_argument("--ckpt_path", type=Path, required=True, metavar="FILE", help="of the trained model")
         if name not in ("parzen", "density"):
             one.add_argument("--layers", nargs="+", help="of the model's features; its encoder's latents where none")
@@ -286,11 +279,8 @@ def _table(title: str, measures: list[Measure]) -> Table:
 def _describe(probed: Probed, step: int) -> dict[str, Any]:
     """All that the numbers depend on."""
     given, data = probed.given, probed.data
-    settings = {
-        name: value
-        for name, value in vars(given).items()
-        if name not in ("kind", "ckpt_path", "protocol", "layers", "seed", "jobs")
-    }
+    said_below = ("kind", "ckpt_path", "protocol", "layers", "seed", "jobs")
+    settings = {name: value for name, value in vars(given).items() if name not in said_below}
     return {
         "probe": given.kind,
         "protocol": probed.protocol,

@@ -181,7 +181,7 @@ class Evaluator:
         totals = torch.zeros(3, dtype=torch.float64, device=device)
         with together(), evaluating(model):
             for rows in self.real.batches():
-                images = self.data.real(self.real.split, rows).to(device, model.dtype)
+                images = self.data.real(self.real.split, rows).to(device, next(model.parameters()).dtype)
                 condition = self.data.conditions(self.real.split, rows)
                 condition = None if condition is None else condition.to(device)
                 again = model.decode(model.encode(images, condition), condition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -96,3 +97,7 @@ class GAN(Game):
     def discriminator_loss(self, x: Tensor, fake: Tensor) -> Tensor:
         """Minus the value of Eqn. 1, scaled."""
         return self.discriminator_scale * discriminator_loss(self.discriminator(x), self.discriminator(fake), self.loss)
+
+    def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Layers of D, for probes."""
+        return self.discriminator.features(self.from_door(images), layers)  # type: ignore[operator]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch.cli import OptimizerCallable
@@ -107,3 +108,7 @@ class WGANGP(Game):
         if not self.lambda_p:
             return x.new_zeros(())
         return gradient_penalty(self.critic, x, fake, self.uniform(len(x)), self.penalty)
+
+    def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Layers of D, for probes."""
+        return self.critic.features(self.from_door(images), layers)  # type: ignore[operator]
