@@ -258,6 +258,8 @@ def _quiet() -> None:
         ".*LeafSpec.*",
         "Total length of `list` across ranks is zero.*",
         "You have overridden `on_after_batch_transfer`.*",
+        "Using ModelCheckpoint with manual optimization.*",  # what is saved is the state after the step, as it should be
+        "The dirpath has changed.*",
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.getMessage())

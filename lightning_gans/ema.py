@@ -37,7 +37,8 @@ class EMA(Callback):
         self._make(pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._make(pl_module)
+        if self._stored is not None:
+            self._make(pl_module)
 
     on_validation_start = on_predict_start = on_test_start
 

@@ -8,13 +8,15 @@ from typing import Any, Literal, cast, get_args
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from lightning_gans import checks
 from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation import records
+from lightning_gans.evaluation import records, refusals
+from lightning_gans.evaluation.classifiers import Classifier
 from lightning_gans.evaluation.features import describe_network, digit_classifier, find_network
 from lightning_gans.evaluation.inception import Precision
 from lightning_gans.evaluation.measure import Evaluator, MetricName
@@ -85,7 +87,7 @@ class Evaluation(Callback):
         self.batch_size, self.seed, self.cache_dir = batch_size, seed, cache_dir
         self._evaluator: Evaluator | None = None
         self._measured_at = -1
-        self._loaded_step = 0
+        self._last: dict[str, float] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find all that is needed now and not after an epoch."""
@@ -97,6 +99,10 @@ class Evaluation(Callback):
         self._evaluator = None
         if isinstance(pl_module, Generates) and stage != "predict" and hasattr(data, "fingerprint"):
             self._evaluator = self.evaluator(data)
+        if stage == "fit" and self._evaluator is not None and self.every_n_steps is None:
+            refusals.check_monitors(trainer)
+        if stage != "predict":
+            refusals.say_what_is_left_out(self.metrics or (), pl_module, data, self._evaluator is not None)
 
     def evaluator(self, data: RealImages) -> Evaluator:
         """What measures any model against ``data``, without a trainer.
@@ -115,17 +121,17 @@ class Evaluation(Callback):
             network = find_network(self.features, data.name, root, self.precision, *found)
             if getattr(network, "precision", "fp32") in ("fp16", "bf16"):
                 reference = find_network(self.features, data.name, root, "fp32", *found)
-            if "fid" in metrics and network.key != "fid":
-                raise InputError(
-                    f"evaluation.metrics asks for fid, but the distance in these features is {network.key}; ask for fd, "
-                    "or give the genuine Inception weights"
-                )
+            refusals.check_network(network, metrics)
         if "modes" in metrics and not points:
             classifier = digit_classifier(data.name, root)
+            if isinstance(network, Classifier) and network.identity == classifier.identity:
+                classifier = network  # so that images go through it once
         many = 2_000 if points else 25_600 if data.name == "mnist1k" else 10_000
         num_samples = self.num_samples or many
         cache = Path(self.cache_dir) if self.cache_dir else root / "statistics"
         num_real = self.num_real or num_samples
+        if network is not None:
+            refusals.check_numbers(metrics, num_samples, min(num_real, data.size(self.real)))
         real = RealSet(data, self.real, num_real, network, batch_size=self.batch_size, cache=cache, reference=reference)
         return Evaluator(real, tuple(metrics), classifier, self.modes, num_samples, self.seed)
 
@@ -145,21 +151,25 @@ class Evaluation(Callback):
         assert classifier is not None
         return classifier.logits(classifier(images.to(classifier.head.weight.device)))
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._loaded_step = checkpoint["global_step"]
-
     def measure(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         """Every number that applies to this model and its data; must be called on all ranks."""
         if self._evaluator is None:
             return {}
         model, ema = cast(Generates, pl_module), self._ema(trainer)
-        found = self._evaluator.measure(model) if self.weights != "ema" else {}
-        if self.weights != "raw" and ema is not None:
-            with ema.applied(pl_module):
-                averaged = self._evaluator.measure(model)
-            suffix = "_ema" if self.weights == "both" else ""
-            found |= {f"{name}{suffix}": value for name, value in averaged.items()}
-        return found
+        if self.weights == "raw" or ema is None:
+            return self._evaluator.measure(model)
+        if ema.average is None:
+            raise InputError(f"evaluation.weights is {self.weights}, but the checkpoint has no average; set it to raw")
+        found: dict[str, float] = {}
+        if self.weights == "both":
+            try:
+                found = self._evaluator.measure(model)
+            except InputError as error:  # the average may be good for long after
+                rank_zero_warn(f"the raw weights are not measured: {error}")
+        with ema.applied(pl_module):
+            averaged = self._evaluator.measure(model)
+        suffix = "_ema" if self.weights == "both" else ""
+        return found | {f"{name}{suffix}": value for name, value in averaged.items()}
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
@@ -167,14 +177,24 @@ class Evaluation(Callback):
             numbers = {name: value for plain, value in found.items() for name in (plain, f"eval/{plain}")}
             pl_module.log_dict(numbers, logger=False)  # for checkpoints to monitor
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        folder = run_folder(trainer)
+        if trainer.is_global_zero:
+            records.begin(folder, trainer.ckpt_path, trainer.global_step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Not when fitting has ended: by then the model is off its device, and the ranks cannot talk under NCCL."""
         if self._measured_at != trainer.global_step:
-            found = self._during_training(trainer, pl_module)
-            if found and trainer.is_global_zero and self._evaluator is not None:
-                records.show(f"step {trainer.global_step}, {self._protocol()}", found, self._evaluator.floor)
+            self._during_training(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._last and trainer.is_global_zero and self._evaluator is not None:
+            best = "perfect sampler" if len(self._evaluator.data.shape) == 1 else "uniform sampler"
+            records.show(f"step {self._measured_at}, {self._protocol()}", self._last, self._evaluator.floor, best)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._at_the_end(trainer, pl_module, "validate")
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._at_the_end(trainer, pl_module, "validate")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._at_the_end(trainer, pl_module, "test")
@@ -182,8 +202,10 @@ class Evaluation(Callback):
     def _during_training(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         """Samples that cannot be measured are no reason to stop a training: they may get better."""
         self._measured_at = trainer.global_step
+        self._last = {}
         try:
-            return self._record(trainer, pl_module, "fit")
+            self._last = self._record(trainer, pl_module, "fit")
+            return self._last
         except InputError as error:
             rank_zero_warn(f"step {trainer.global_step} is not measured: {error}")
             return {}
@@ -214,7 +236,7 @@ class Evaluation(Callback):
         images = len(data.shape) > 1
         return {
             "stage": stage,
-            "step": trainer.global_step if stage == "fit" else self._loaded_step,
+            "step": trainer.global_step if stage == "fit" else _step_of_weights(trainer),
             "model": type(pl_module).__name__,
             "dataset": data.name,
             **({"partial": data.partial} if getattr(data, "partial", "") else {}),
@@ -223,14 +245,18 @@ class Evaluation(Callback):
             "num_samples": evaluator.num_samples,
             **(describe_network(evaluator.network) if evaluator.network is not None else {}),
             **(
-                {"classifier": evaluator.classifier.name, "classifier_error": evaluator.classifier.test_error}
+                {
+                    "classifier": evaluator.classifier.name,
+                    "classifier_error": evaluator.classifier.test_error,
+                    "classifier_sha256": evaluator.classifier.identity,
+                }
                 if evaluator.classifier is not None
                 else {}
             ),
             **({"extraction_shift": evaluator.real.shift} if evaluator.real.shift is not None else {}),
             "weights": self.weights,
             "noise_seed": self.seed,
-            "precision": trainer.precision,
+            "trainer_precision": trainer.precision,
             "device": str(pl_module.device),
             "devices": trainer.world_size,
             "seconds": round(seconds, 2),
@@ -247,3 +273,10 @@ class Evaluation(Callback):
     @staticmethod
     def _ema(trainer: Trainer) -> EMA | None:
         return next((callback for callback in trainer.callbacks if isinstance(callback, EMA)), None)  # type: ignore[attr-defined]
+
+
+def _step_of_weights(trainer: Trainer) -> int:
+    """Of the checkpoint that is tested: Lightning leaves its step aside."""
+    if trainer.ckpt_path is None:
+        return trainer.global_step
+    return int(torch.load(trainer.ckpt_path, map_location="cpu", mmap=True, weights_only=True)["global_step"])

@@ -16,7 +16,6 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from jsonargparse import ArgumentParser
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,6 +23,7 @@ from lightning_gans import checks
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.classifiers import KIND, Architecture, Classifier, load_classifier
+from lightning_gans.evaluation.sampling import private_streams
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
 
@@ -141,7 +141,7 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
         raise InputError(f"{recipe.dataset} has no labelled images to train a classifier on; choose another dataset")
     where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     channels, height, width = data.shape
-    with isolate_rng():
+    with private_streams():
         torch.manual_seed(recipe.seed)
         classifier = Classifier(recipe.architecture, data.name, data.classes, (channels, height, width)).to(where)
         _train(classifier, data, recipe)

@@ -13,6 +13,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation.classifier_training import classifier_for
 from lightning_gans.evaluation.classifiers import Classifier, load_classifier
 from lightning_gans.evaluation.inception import Inception, Layer, Precision
+from lightning_gans.evaluation.sampling import private_streams
 
 _INCEPTION: dict[str, Layer] = {"inception": 2048, "inception768": 768, "inception192": 192, "inception64": 64}
 
@@ -70,7 +71,8 @@ def find_network(
         return load_classifier(features)
     module, _, name = features.rpartition(".")
     try:
-        made = getattr(importlib.import_module(module), name)()
+        with private_streams():
+            made = getattr(importlib.import_module(module), name)()
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"evaluation.features is {features!r}, but must be {', '.join(_INCEPTION)}, classifier, a classifier's .pt file "

@@ -23,6 +23,7 @@ from lightning_gans.evaluation.ranks import gather_rows, place, together
 from lightning_gans.evaluation.real import RealSet
 from lightning_gans.evaluation.sampling import BLOCK, evaluating, samples
 from lightning_gans.protocols import Encodes, Generates
+from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
 
 MetricName = Literal["fid", "fd", "kid", "is", "prdc", "modes", "reconstruction"]
@@ -93,12 +94,20 @@ class Evaluator:
                 metric.update(some)
         return {name: float(value) for name, value in metric.compute().items()}
 
+    def condition(self, numbers: Tensor) -> Tensor | None:
+        """What the samples of some numbers are conditioned on: what travels with the real ones, in an order of its own.
+
+        For data may be sorted by class, and the number of samples no multiple of that of the real ones.
+        """
+        rows = self.real.rows
+        order = torch.randperm(len(rows), generator=keyed_generator("conditions", len(rows)))
+        return self.data.conditions(self.real.split, rows[order[numbers % len(rows)]])
+
     def _samples(self, model: Generates, device: torch.device) -> Iterator[Tensor]:
         """This rank's share of the samples; a conditional model is given what travels with the real ones."""
-        rows = self.real.rows
 
         def condition(numbers: Tensor) -> Tensor | None:
-            found = self.data.conditions(self.real.split, rows[numbers % len(rows)])
+            found = self.condition(numbers)
             return None if found is None else found.to(device)
 
         blocks = samples(model, self.num_samples, self.seed, *place(), condition)
@@ -185,10 +194,12 @@ class Evaluator:
                 condition = self.data.conditions(self.real.split, rows)
                 condition = None if condition is None else condition.to(device)
                 again = model.decode(model.encode(images, condition), condition)
+                quantised = to_uint8(again)
+                self._check_shape(quantised)
                 error = (again.float() - images.float()).square().mean().double() * len(rows)
                 distance = totals.new_zeros(())
                 if sums is not None:
-                    reconstructed = self._features(to_uint8(again))
+                    reconstructed = self._features(quantised)
                     before, after = (nn.functional.normalize(f) for f in (self._features(quantise(images)), reconstructed))
                     distance = (before - after).square().sum().double()
                     sums.update(reconstructed)

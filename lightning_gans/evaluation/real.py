@@ -15,7 +15,7 @@ from tqdm import tqdm
 from lightning_gans.evaluation.features import FeatureNetwork, describe_network
 from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
 from lightning_gans.evaluation.inception import quantise
-from lightning_gans.evaluation.ranks import gather_rows, place
+from lightning_gans.evaluation.ranks import gather_rows, place, together
 from lightning_gans.evaluation.statistics import real_statistics
 from lightning_gans.randomness import keyed_generator
 
@@ -86,10 +86,11 @@ class RealSet:
         def compute() -> Gaussian:
             sums = FeatureSums(network.dim, device=device)
             kept = []
-            for rows in self.batches():
-                features = network(quantise(self.data.real(self.split, rows).to(device)))
-                sums.update(features)
-                kept += [features.cpu()] if self.keeps_features else []
+            with together():
+                for rows in self.batches():
+                    features = network(quantise(self.data.real(self.split, rows).to(device)))
+                    sums.update(features)
+                    kept += [features.cpu()] if self.keeps_features else []
             sums.all_reduce()
             if self.keeps_features:
                 self.features = gather_rows(torch.cat(kept) if kept else torch.zeros(0, network.dim), device)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lightning_gans import __version__
 
+_SUMMARY = "evaluation.json"
 _HIGHER = ("modes", "registered", "is", "precision", "recall", "density", "coverage", "entropy")
 _ASIDE = {"std", "size", "halved"}  # what nobody would choose a checkpoint by
 
@@ -23,6 +24,26 @@ def is_better(name: str, value: float, than: float) -> bool:
     base = name.removeprefix("reconstruction_")
     higher = any(base == word or base.startswith(f"{word}_") for word in _HIGHER)
     return value > than if higher else value < than
+
+
+def is_measure(name: str) -> bool:
+    """Whether it is the name of what is measured here."""
+    words = (*_HIGHER, "fid", "fd", "kid", "kl", "tv", "reconstruction")
+    base = name.removeprefix("eval/")
+    return any(base == word or base.startswith(f"{word}_") for word in words)
+
+
+def begin(folder: Path, checkpoint: str | Path | None, step: int) -> None:
+    """Take over the best of the run that is resumed, up to its step, and of no other run."""
+    stored: dict[str, Any] = {}
+    for place in [] if checkpoint is None else Path(checkpoint).parents[:2]:
+        if not stored and (place / _SUMMARY).is_file():
+            stored = json.loads((place / _SUMMARY).read_text())
+    kept = {name: one for name, one in stored.get("best", {}).items() if one["step"] <= step}
+    (folder / _SUMMARY).unlink(missing_ok=True)
+    if kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_summary(folder, {"best": kept, "last": {}})
 
 
 def write_record(folder: Path, record: Mapping[str, Any], found: Mapping[str, float]) -> None:
@@ -36,13 +57,16 @@ def write_record(folder: Path, record: Mapping[str, Any], found: Mapping[str, fl
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "evaluation.jsonl", "a") as file:
         file.write(json.dumps({**record, **found}) + "\n")
-    summary = folder / "evaluation.json"
-    before = json.loads(summary.read_text()) if record["stage"] == "fit" and summary.is_file() else {}
     if record["stage"] == "fit" and found:
-        text = json.dumps(best_and_last(before, record["step"], found), indent=1)
-        scratch = summary.with_suffix(".tmp")
-        scratch.write_text(text)
-        scratch.replace(summary)
+        summary = folder / _SUMMARY
+        before = json.loads(summary.read_text()) if summary.is_file() else {}
+        _write_summary(folder, best_and_last(before, record["step"], found))
+
+
+def _write_summary(folder: Path, content: Mapping[str, Any]) -> None:
+    scratch = folder / f"{_SUMMARY}.tmp"
+    scratch.write_text(json.dumps(content, indent=1))
+    scratch.replace(folder / _SUMMARY)
 
 
 def best_and_last(before: Mapping[str, Any], step: int, found: Mapping[str, float]) -> dict[str, Any]:
@@ -54,13 +78,13 @@ def best_and_last(before: Mapping[str, Any], step: int, found: Mapping[str, floa
     return {"best": best, "last": {name: {"value": value, "step": step} for name, value in found.items()}}
 
 
-def show(title: str, found: Mapping[str, float], floor: Mapping[str, float]) -> None:
-    """Print the numbers, beside those of a perfect sampler where there are any."""
+def show(title: str, found: Mapping[str, float], floor: Mapping[str, float], floor_name: str) -> None:
+    """Print the numbers, beside the best that can be hoped for where that is known."""
     table = Table(title=title)
     table.add_column("measure")
     table.add_column("value", justify="right")
     if floor:
-        table.add_column("perfect sampler", justify="right")
+        table.add_column(floor_name, justify="right")
     for name, value in found.items():
         table.add_row(*_cells([name], [value, *([floor.get(name)] if floor else [])]))
     Console().print(table)

@@ -17,6 +17,19 @@ BLOCK = 500
 
 
 @contextmanager
+def private_streams() -> Iterator[None]:
+    """Within the block draws are nobody else's; afterwards, after an error too, random streams are as before."""
+    problem: BaseException | None = None
+    with isolate_rng():  # which puts nothing back if it is left by an error
+        try:
+            yield
+        except BaseException as error:
+            problem = error
+    if problem is not None:
+        raise problem
+
+
+@contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Within the block every layer is in evaluation mode and nothing asks for gradients; afterwards all is as before.
 
@@ -26,7 +39,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.no_grad(), isolate_rng():
+        with torch.no_grad(), private_streams():
             yield
     finally:
         for module, mode in modes.items():

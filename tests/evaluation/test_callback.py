@@ -118,7 +118,7 @@ def test_nothing_is_measured_where_it_is_told_so_or_modes_are_unknown(tmp_path: 
 
 def test_a_record_says_what_was_measured_and_how(tmp_path: Path) -> None:
     (record,) = measured(tmp_path, num_samples=700, seed=3, modes="veegan")
-    expected = {"stage": "fit", "step": 7, "model": "GAN", "dataset": "grid25", "seed": 0, "precision": "32-true"}
+    expected = {"stage": "fit", "step": 7, "model": "GAN", "dataset": "grid25", "seed": 0, "trainer_precision": "32-true"}
     asked = {"protocol": "veegan", "num_samples": 700, "noise_seed": 3, "weights": "raw"}
     assert record.items() >= {**expected, **asked}.items()
     assert {"modes", "registered", "tv_true"} <= record.keys()

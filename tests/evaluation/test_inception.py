@@ -247,9 +247,9 @@ def spoilt(value: float) -> Tensor:
         (spoilt(-math.inf), "NaN or infinite"),
         (spoilt(1.6), r"lie in \[-0.9\d+, 1.6\] where \[-1, 1\] is due"),
         (noise(2, 3, 4, 4).float(), r"lie in \[\d+, \d+\] where \[-1, 1\] is due"),
-        (torch.rand(2, 3, 4, 4), r"as if in \[0, 1\]"),
-        (torch.full((2, 3, 4, 4), -0.3), "every image is of one colour"),
-        (torch.tensor([-0.5, 0.5]).view(2, 1, 1, 1).expand(2, 3, 4, 4) + 1e-6 * torch.rand(2, 3, 4, 4), "of one colour"),
+        (torch.rand(16, 3, 4, 4), r"as if in \[0, 1\]"),
+        (torch.full((16, 3, 4, 4), -0.3), "every image is of one colour"),
+        (torch.linspace(-0.5, 0.5, 16).view(16, 1, 1, 1).expand(16, 3, 4, 4) + 1e-6 * torch.rand(16, 3, 4, 4), "of one colour"),
         (torch.zeros(2, 2, 4, 4), r"\(2, 2, 4, 4\)"),
         (torch.zeros(2, 25), r"\(2, 25\)"),
         (torch.zeros(0, 3, 4, 4), r"\(0, 3, 4, 4\)"),
@@ -259,6 +259,10 @@ def spoilt(value: float) -> Tensor:
 def test_what_is_no_image_gets_a_sentence_and_not_a_number(images, sentence):
     with pytest.raises(InputError, match=sentence):
         to_uint8(images)
+
+
+def test_a_few_images_may_be_anything():
+    assert to_uint8(torch.full((15, 3, 4, 4), 0.3)).unique().tolist() == [166]
 
 
 def test_some_images_of_one_colour_are_let_through():
