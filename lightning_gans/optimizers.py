@@ -40,6 +40,8 @@ def make_defaults_picklable(cls: type) -> None:
 
     A lambda is the only form of such a default that the command can read, override and write back.
     """
+    if "__init__" not in vars(cls):  # then they are those of a class above, named already
+        return
     for parameter in inspect.signature(cls.__init__).parameters.values():  # type: ignore[misc]
         if inspect.isfunction(parameter.default):
             name = f"_default_{parameter.name}"

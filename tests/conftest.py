@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 # Everything here is small, and threads that wait for each other would be slower; processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -31,6 +33,16 @@ def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test starts from the same seed, and leaves none behind."""
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_rendezvous() -> Iterator[None]:
+    """Where ranks have met is in the environment afterwards: the next ones would go there, and find the port in use."""
+    yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lightning_gans import GAN
-from tests.helpers import GAMES, RENDEZVOUS, STRATEGIES, fit, furthest, make_images, start, state, train_game
+from tests.helpers import GAMES, STRATEGIES, fit, furthest, make_images, make_trainer, start, state, train_game
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,21 @@ def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str
     assert "a fault of this rank alone" in output
 
 
+def test_ranks_meet_at_a_port_that_is_lent_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    lent = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    if not lent.exists():
+        pytest.skip("only Linux says which ports it lends")
+    environment = make_trainer(devices=2, strategy="gan_ddp").strategy.cluster_environment
+    assert 1024 < environment.main_port < int(lent.read_text().split()[0])
+    monkeypatch.setenv("MASTER_PORT", "4321")
+    assert make_trainer(devices=2, strategy="gan_ddp").strategy.cluster_environment.main_port == 4321
+
+
 @pytest.mark.slow
-def test_a_game_with_its_defaults_can_be_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in RENDEZVOUS:  # what another test of this process may have left
-        monkeypatch.delenv(name, raising=False)
+def test_a_game_with_its_defaults_can_be_spawned() -> None:
+    class Heir(GAN):
+        """Takes over the constructor, and must not take over the names of its defaults."""
+
     game = GAN()
     before = state(game)
     fit(game, 2, devices=2, strategy="gan_ddp_spawn")

@@ -17,7 +17,7 @@ from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records, refusals
 from lightning_gans.evaluation.classifiers import Classifier
-from lightning_gans.evaluation.features import describe_network, digit_classifier, find_network
+from lightning_gans.evaluation.features import describe_network, digit_classifier, find_network, must_be_trained
 from lightning_gans.evaluation.inception import Precision
 from lightning_gans.evaluation.measure import Evaluator, MetricName
 from lightning_gans.evaluation.modes import ModeCount, Protocol
@@ -95,14 +95,28 @@ class Evaluation(Callback):
             raise InputError(
                 f"evaluation.weights is {self.weights}, but nothing is averaged; add lightning_gans.EMA to trainer.callbacks"
             )
-        data = data_of(trainer)
-        self._evaluator = None
-        if isinstance(pl_module, Generates) and stage != "predict" and hasattr(data, "fingerprint"):
+        data, self._evaluator = data_of(trainer), None
+        measurable = isinstance(pl_module, Generates) and hasattr(data, "fingerprint")
+        if stage == "predict":
+            return
+        if measurable and not self._trains_first(data):
             self._evaluator = self.evaluator(data)
-        if stage == "fit" and self._evaluator is not None and self.every_n_steps is None:
+        if measurable and stage == "fit" and self.every_n_steps is None:
             refusals.check_monitors(trainer)
-        if stage != "predict":
-            refusals.say_what_is_left_out(self.metrics or (), pl_module, data, self._evaluator is not None)
+        refusals.say_what_is_left_out(self.metrics or (), pl_module, data, measurable)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Train a classifier that is not there only now, when nothing is refused any more."""
+        data = data_of(trainer)
+        if self._evaluator is None and isinstance(pl_module, Generates) and hasattr(data, "fingerprint"):
+            self._evaluator = self.evaluator(data)
+
+    on_validation_start = on_test_start = on_fit_start
+
+    def _trains_first(self, data: RealImages) -> bool:
+        wanted = {*(self.metrics or ())}
+        classifies = "modes" in wanted or (self.features == "classifier" and wanted & _NEED_A_NETWORK)
+        return bool(classifies) and len(data.shape) > 1 and must_be_trained(data.name, Path(getattr(data, "root", "data")))
 
     def evaluator(self, data: RealImages) -> Evaluator:
         """What measures any model against ``data``, without a trainer.

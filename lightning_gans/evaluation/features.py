@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classifier_training import classifier_for
+from lightning_gans.evaluation.classifier_training import RECIPES, classifier_for, classifier_path
 from lightning_gans.evaluation.classifiers import Classifier, load_classifier
 from lightning_gans.evaluation.inception import Inception, Layer, Precision
 from lightning_gans.evaluation.sampling import private_streams
@@ -85,7 +85,17 @@ def find_network(
 
 def digit_classifier(dataset: str, root: Path) -> Classifier:
     """The classifier that counts the classes of a dataset: MNIST's for three digits in one image."""
-    return classifier_for("mnist" if dataset == "mnist1k" else dataset, root)
+    return classifier_for(_classified_by(dataset), root)
+
+
+def must_be_trained(dataset: str, root: Path) -> bool:
+    """Whether the classifier of a dataset is not there yet."""
+    recipe = RECIPES.get(_classified_by(dataset))
+    return recipe is not None and not classifier_path(recipe.architecture, recipe.dataset, root).is_file()
+
+
+def _classified_by(dataset: str) -> str:
+    return "mnist" if dataset == "mnist1k" else dataset
 
 
 def describe_network(network: FeatureNetwork) -> dict[str, Any]:

@@ -81,8 +81,6 @@ class Pictures(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._folder = run_folder(trainer) / "pictures"
         self._folder.mkdir(parents=True, exist_ok=True)
-        measuring = (callback for callback in trainer.callbacks if isinstance(callback, Evaluation))  # type: ignore[attr-defined]
-        self.classifier = next((callback.labels_of for callback in measuring if callback.has_classifier), self.classifier)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._folder = run_folder(trainer) / "samples"
@@ -113,6 +111,8 @@ class Pictures(Callback):
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule, kinds: Iterable[str]) -> None:
         self._drawn_at = trainer.global_step
+        measuring = (callback for callback in trainer.callbacks if isinstance(callback, Evaluation))  # type: ignore[attr-defined]
+        self.classifier = next((callback.labels_of for callback in measuring if callback.has_classifier), self.classifier)
         with evaluating(pl_module):
             if not trainer.is_global_zero:
                 return
