@@ -26,7 +26,9 @@ from lightning_gans.errors import InputError
 
 _AHEAD = 256  # images decoded ahead of the writer, if they take no more than
 _AHEAD_BYTES = 2**28
-_CHUNK = 2**25  # bytes that a digest is made of at a time
+_TOGETHER = 16  # small images that a thread decodes at a time: handing them over one by one costs as much as decoding them
+_SMALL = 2**20
+_CHUNK = 2**22  # bytes that a digest is made of at a time
 _ABANDONED = 24 * 3600  # seconds, after which nobody packs any more
 _verified: set[tuple[str, int, int, int]] = set()
 
@@ -170,20 +172,23 @@ def _write_images(file: BinaryIO, samples: Samples, what: str) -> None:
 
 def _decoded(samples: Samples, what: str) -> Iterator[np.ndarray]:
     """The images in order, decoded on all cores, never more than a few ahead of who takes them."""
-    waiting: deque[Future[np.ndarray]] = deque()
-    ahead = 0
+    first = samples.image(0)
+    together = _TOGETHER if first.nbytes < _SMALL else 1
+    ahead = max(2, min(_AHEAD, _AHEAD_BYTES // first.nbytes) // together)
+    waiting: deque[Future[list[np.ndarray]]] = deque()
     with ThreadPoolExecutor() as pool, tqdm(total=samples.size, desc=f"packing {what}", delay=1, unit=" images") as bar:
+        yield first
+        bar.update()
         try:
-            for number in range(samples.size):
-                waiting.append(pool.submit(samples.image, number))
+            for start in range(1, samples.size, together):
+                numbers = range(start, min(start + together, samples.size))
+                waiting.append(pool.submit(lambda numbers: [*map(samples.image, numbers)], numbers))
                 if len(waiting) > ahead:
-                    image = waiting.popleft().result()
-                    ahead = min(_AHEAD, _AHEAD_BYTES // image.nbytes)
-                    yield image
-                    bar.update()
+                    yield from (decoded := waiting.popleft().result())
+                    bar.update(len(decoded))
             while waiting:
-                yield waiting.popleft().result()
-                bar.update()
+                yield from (decoded := waiting.popleft().result())
+                bar.update(len(decoded))
         finally:
             for future in waiting:
                 future.cancel()
