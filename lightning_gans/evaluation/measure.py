@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, Literal, cast
 
 import torch
@@ -80,7 +81,8 @@ class Evaluator:
         if self._floor is None:
             self._floor = {}
             if "modes" in self.metrics and self.data.centres is not None and self.data.std and self.modes:
-                self._floor = perfect_mixture(self.data.centres, self.data.std, self.modes, self.num_samples)
+                draws = perfect_mixture(self.data.centres, self.data.std, self.modes, self.num_samples)
+                self._floor = {name: fmean(one[name] for one in draws) for name in draws[0]}
             elif "modes" in self.metrics and self.data.classes:
                 self._floor = perfect_sampler(len(self.data.classes), self.num_samples)
         return self._floor

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation import ModeCount
+from lightning_gans.evaluation.modes import perfect_mixture
 from lightning_gans.tables import seed_runs, seeds
 
 _COLUMNS = {"modes": 2, "registered": 2, "tv_true": 2, "tv_differential": 2}
@@ -70,14 +69,7 @@ def perfect_sampler(draws: int = 200) -> dict[str, tuple[float, float]]:
     data.setup("fit")
     assert data.centres is not None
     assert data.std is not None
-    random = torch.Generator().manual_seed(0)
-    found = []
-    for _ in range(draws):
-        centres = data.centres[torch.randint(len(data.centres), (_SAMPLES,), generator=random)]
-        metric = ModeCount(data.centres, data.std)
-        metric.update(centres + data.std * torch.randn(centres.shape, generator=random))
-        found.append({name: float(value) for name, value in metric.compute().items()})
-    return _spread(found)
+    return _spread(perfect_mixture(data.centres, data.std, "gaan", _SAMPLES, draws))
 
 
 def find_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:

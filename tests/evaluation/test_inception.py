@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import inception
 from lightning_gans.evaluation.inception import Inception, resize_tf1, to_uint8
-from tests.evaluation.random_inception import noise, write_random_weights
+from tests.evaluation.random_inception import noise
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not known to be the FID network's file")
 LAYERS = (64, 192, 768, 2048)
@@ -25,17 +24,6 @@ BACKENDS = ("cuda.matmul", "cudnn.conv", "mkldnn.matmul", "mkldnn.conv")
 
 
 IMAGES = {"28 grey": noise(2, 1, 28, 28), "32 colour": noise(2, 3, 32, 32), "64x48 colour": noise(2, 3, 64, 48)}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    return write_random_weights(tmp_path_factory.mktemp("weights") / "whole.pth")
-
-
-@pytest.fixture(scope="module")
-def stem(tmp_path_factory) -> Path:
-    """Only what layer 64 needs."""
-    return write_random_weights(tmp_path_factory.mktemp("weights") / "stem.pth", layer=64)
 
 
 @pytest.fixture(scope="module")

@@ -20,17 +20,6 @@ from tests.evaluation.random_inception import noise, random_state, write_random_
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not known to be the FID network's file")
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    return write_random_weights(tmp_path_factory.mktemp("weights") / "whole.pth")
-
-
-@pytest.fixture(scope="module")
-def stem(tmp_path_factory) -> Path:
-    """Only what layer 64 needs."""
-    return write_random_weights(tmp_path_factory.mktemp("weights") / "stem.pth", layer=64)
-
-
 @pytest.fixture
 def hub(tmp_path, monkeypatch) -> Path:
     """An empty hub cache, no environment variable, and no way to the network."""
