@@ -245,7 +245,7 @@ class Images(LightningDataModule):
         split = self.opened.splits["train"]
         if split.pool is None:
             stored = split.stored(rows.indices)
-            images = split.take(rows.indices)
+            images = split.with_copies(split.images(stored), rows.indices)
         else:
             pool = split.pool
             stored = pool[rows.drawn("digits", lambda n, g: torch.randint(len(pool), (n, 3), generator=g)).to(pool.device)]

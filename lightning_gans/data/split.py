@@ -63,7 +63,10 @@ class Split:
 
     def take(self, numbers: Tensor) -> Tensor:
         """Samples by number, as models see them."""
-        images = self.images(self.stored(numbers))
+        return self.with_copies(self.images(self.stored(numbers)), numbers)
+
+    def with_copies(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """The images of samples by number, those mirrored that are mirrored copies."""
         return mirror(images, numbers >= self.originals) if self.copies > 1 else images
 
     def condition(self, name: str, stored: Tensor, which: Tensor) -> Tensor:
