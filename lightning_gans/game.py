@@ -19,7 +19,7 @@ from lightning_gans.doors import Doors
 from lightning_gans.errors import NonFiniteError
 from lightning_gans.history import LossHistory
 from lightning_gans.optimizers import make_defaults_picklable
-from lightning_gans.players import Players, ScheduleCounts, clip_gradients, laid_out_like
+from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts, clip_gradients, laid_out_like
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.runs import data_of
 from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
@@ -47,7 +47,7 @@ class Game(Doors):
         data_scale: what the data is divided by before it is mapped from [-1, 1] to ``data_range``; images are in [-1, 1]
             already, points are in data units.
         gradient_clip_val: bound on the gradient of each step, none for no bound.
-        gradient_clip_algorithm: whether the bound is on the ``norm`` over a player's parameters or on each ``value``.
+        gradient_clip_algorithm: bounds the ``norm`` over a player's parameters, of each ``tensor``, or each ``value``.
         nonfinite: ``stop`` at a NaN or infinite loss with the last good checkpoint intact, or ``continue`` with a warning.
     """
 
@@ -61,7 +61,7 @@ class Game(Doors):
         data_range: tuple[float, float] = (-1.0, 1.0),
         data_scale: float = 1.0,
         gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: Literal["norm", "value"] = "norm",
+        gradient_clip_algorithm: ClipAlgorithm = "norm",
         nonfinite: Literal["stop", "continue"] = "stop",
     ) -> None:
         super().__init__(data_range, data_scale)

@@ -30,6 +30,11 @@ def labelled_fake(logits: Tensor) -> Tensor:
     return F.softplus(widen(logits)).mean()
 
 
+def labelled(logits: Tensor, target: float) -> Tensor:
+    """Cross-entropy of "these are real with probability ``target``", in nats: smoothed labels are targets, not factors."""
+    return target * labelled_real(logits) + (1 - target) * labelled_fake(logits)
+
+
 def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
     """What the discriminator minimises.
 

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lightning_gans.errors import InputError
 
 ScheduleCounts = Literal["own", "shared", "batches"]
+ClipAlgorithm = Literal["norm", "tensor", "value"]
 
 
 class Players:
@@ -124,15 +125,20 @@ class Players:
                 self.schedulers[name].base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
 
 
-def clip_gradients(optimizer: Optimizer, bound: float | None, algorithm: Literal["norm", "value"]) -> None:
-    """Bound the gradient that ``optimizer`` is about to use, by its norm over all parameters or value by value."""
+def clip_gradients(optimizer: Optimizer, bound: float | None, algorithm: ClipAlgorithm) -> None:
+    """Bound the gradient that ``optimizer`` is about to use: its norm over all parameters or that of each, or each value."""
     if bound is None:
         return
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if algorithm == "norm":
-        nn.utils.clip_grad_norm_(parameters, bound)
-    else:
-        nn.utils.clip_grad_value_(parameters, bound)
+    match algorithm:
+        case "norm":
+            nn.utils.clip_grad_norm_(parameters, bound)
+        case "tensor":
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            factors = [bound / norm.clamp(min=bound) for norm in torch._foreach_norm(gradients)]
+            torch._foreach_mul_(gradients, factors)
+        case "value":
+            nn.utils.clip_grad_value_(parameters, bound)
 
 
 def _trainable(modules: Iterable[nn.Module]) -> list[Parameter]:

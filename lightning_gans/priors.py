@@ -35,6 +35,10 @@ class Prior:
         t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
         return a + t * (b - a)
 
+    def project(self, z: Tensor) -> Tensor:
+        """``z`` ``(N, dim)`` put back where latents can be: unchanged, unless the prior is on a surface."""
+        return z
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
 
@@ -87,11 +91,16 @@ class Normal(Prior):
 
     def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
         """Along the great circle (White, 2016): a straight line would pass through norms that the prior never has."""
-        t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
-        cosine = torch.nn.functional.cosine_similarity(a, b, dim=1, eps=1e-12).clamp(-1, 1)
-        angle = cosine.acos().view(1, -1, 1)
-        sine = angle.sin()
-        straight = sine < 1e-4
-        sine = torch.where(straight, 1.0, sine)
-        curved = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine
-        return torch.where(straight, a + t * (b - a), curved)
+        return great_circle(a, b, steps)
+
+
+def great_circle(a: Tensor, b: Tensor, steps: int) -> Tensor:
+    """``(steps, N, dim)``: the arc from ``a`` to ``b`` (both ``(N, dim)``), a straight line where they are parallel."""
+    t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=1, eps=1e-12).clamp(-1, 1)
+    angle = cosine.acos().view(1, -1, 1)
+    sine = angle.sin()
+    straight = sine < 1e-4
+    sine = torch.where(straight, 1.0, sine)
+    curved = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine
+    return torch.where(straight, a + t * (b - a), curved)

@@ -10,9 +10,18 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from tests.helpers import make_images
+
 # Everything here is small, and threads that wait for each other would be slower; processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packed images that small games train on."""
+    make_images(folder := tmp_path_factory.mktemp("images"))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,14 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
-from lightning_gans import GAAN, GAN, MLP, WGANGP, Adam, Batch, ConvGenerator, ConvNet, Game, Images, Uniform
-from lightning_gans.networks import Network
+from lightning_gans import Adam, Batch, Game, Images, Uniform
 from lightning_gans.priors import Prior
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import check_ranks_agree, free_port
+from tests.games import GAMES
+from tests.games.gaan import make_gaan
+from tests.games.gan import make_gan
 
-IMAGE = (1, 8, 8)
 RENDEZVOUS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -51,61 +52,6 @@ def saving(folder: Path, every_n_steps: int = 1) -> dict[str, Any]:
     """A trainer's settings for keeping every checkpoint, as ``step=N.ckpt``."""
     keep = ModelCheckpoint(folder, "{step}", every_n_train_steps=every_n_steps, save_top_k=-1)
     return {"enable_checkpointing": True, "callbacks": [keep]}
-
-
-def make_gan(**settings: Any) -> GAN:
-    torch.manual_seed(1)
-    networks = {"generator": MLP(2, 2, (16,), output="sigmoid"), "discriminator": MLP(2, 1, (16,))}
-    return GAN(**{**networks, **settings})
-
-
-def make_wgan_gp(**settings: Any) -> WGANGP:
-    torch.manual_seed(1)
-    return WGANGP(**{"generator": MLP(2, 2, (16,)), "critic": MLP(2, 1, (16,)), "critic_steps": 2, **settings})
-
-
-def make_gaan(**settings: Any) -> GAAN:
-    torch.manual_seed(1)
-    networks = {
-        "encoder": MLP(2, 2, (16,)),
-        "generator": MLP(2, 2, (16,), output="sigmoid"),
-        "discriminator": MLP(2, 1, (16,)),
-    }
-    return GAAN(**{**networks, "discriminator_steps": 2, **settings})
-
-
-def make_image_gaan(**settings: Any) -> GAAN:
-    """GAAN as it is for images: W and R on features."""
-    torch.manual_seed(1)
-    return GAAN(
-        **{
-            "encoder": ConvNet(IMAGE, 4, (8, 16), norm=None),
-            "generator": ConvGenerator(4, IMAGE, (16, 8), output="sigmoid", norm=None),
-            "discriminator": ConvNet(IMAGE, 1, (8, 16), norm=None),
-            "prior": Uniform(4),
-            "lambda_w": None,
-            "reconstruction": "features",
-            "match": "data",
-            "discriminator_steps": 1,
-            "data_scale": 1.0,
-            **settings,
-        }
-    )
-
-
-PAPERS: dict[str, Callable[..., Game]] = {"gan": make_gan, "wgan_gp": make_wgan_gp, "gaan": make_gaan}
-
-
-def noisy(inputs: int, outputs: int, output: str | None = None) -> Network:
-    """A network with everything that depends on more than weights: batch norm and dropout."""
-    hidden = nn.Sequential(nn.Linear(inputs, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3))
-    return Network({"hidden": hidden, "output": nn.Linear(16, outputs)}, output)  # type: ignore[arg-type]
-
-
-def make_noisy_gaan(**settings: Any) -> GAAN:
-    torch.manual_seed(1)
-    networks = {"encoder": noisy(2, 2), "generator": noisy(2, 2, "sigmoid"), "discriminator": noisy(2, 1)}
-    return make_gaan(**networks, **settings)
 
 
 class Duel(Game):
@@ -256,7 +202,8 @@ def start(mode: str, folder: Path) -> subprocess.Popen[str]:
     """Start this file in a process of its own."""
     threads = str(torch.get_num_threads())
     kept = {key: value for key, value in os.environ.items() if key not in RENDEZVOUS}
-    environment = kept | {"OMP_NUM_THREADS": threads, "MASTER_PORT": str(free_port())}
+    root = str(Path(__file__).parents[1])
+    environment = kept | {"OMP_NUM_THREADS": threads, "MASTER_PORT": str(free_port()), "PYTHONPATH": root}
     command = [sys.executable, "-W", "ignore", __file__, mode, str(folder)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -287,22 +234,18 @@ def made_images(folder: Path) -> Images:
     return Images(str(folder / "made.npz"), root=str(folder), batch_size=16)
 
 
-GAMES: dict[str, Callable[[], Game]] = {
-    "gan simultaneous": make_gan,
-    "gan alternating": partial(make_gan, simultaneous=False, discriminator_steps=2),
-    "gan clipped": partial(make_gan, gradient_clip_val=0.01),
-    "wgan_gp": partial(make_wgan_gp, gradient_clip_val=0.1),
-    "gaan": make_gaan,
-    "gaan, data matched": partial(make_gaan, match="data", lambda_r=1.0, generator_loss="ns", reconstruction="mse"),
-    "gaan on images": make_image_gaan,
-}
 STRATEGIES = ("gan_ddp", "ddp_find_unused_parameters_true")
 
 
+def data_for(name: str, folder: Path) -> Images | None:
+    """What one of ``GAMES`` trains on: the images that ``make_images`` left in ``folder`` in 3 batches an epoch, or points."""
+    return made_images(folder) if "on images" in name else None
+
+
 def train_game(name: str, folder: Path, **settings: Any) -> Game:
-    """One of ``GAMES`` in float64, 6 steps; images in 3 batches an epoch."""
+    """One of ``GAMES`` in float64, 6 steps."""
     game = GAMES[name]()
-    fit(game, 6, made_images(folder) if "images" in name else None, precision="64-true", **settings)
+    fit(game, 6, data_for(name, folder), precision="64-true", **settings)
     return game
 
 

@@ -11,7 +11,9 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from lightning_gans import EMA, Batch, InputError
-from tests.helpers import Duel, fit, furthest, make_gaan, make_gan, make_noisy_gaan, make_trainer, same, saving, state
+from tests.games.gaan import make_gaan, make_noisy_gaan
+from tests.games.gan import make_gan
+from tests.helpers import Duel, fit, furthest, make_trainer, same, saving, state
 
 
 class Weights(Callback):

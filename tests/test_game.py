@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from lightning_gans import Batch, Game, InputError
 from lightning_gans import game as game_module
 from lightning_gans.errors import NonFiniteError
-from tests.helpers import PAPERS, Duel, fit, furthest, make_gan, make_trainer, same, saving, state
+from tests.games import PAPERS
+from tests.games.gan import make_gan
+from tests.helpers import Duel, fit, furthest, make_trainer, same, saving, state
 
 # Turns
 
@@ -165,7 +167,13 @@ def test_an_error_among_the_moves_steps_nobody() -> None:
 
 @pytest.mark.parametrize("play", [Duel.alternate, Duel.move_together])
 @pytest.mark.parametrize(
-    ("algorithm", "clip"), [("norm", nn.utils.clip_grad_norm_), ("value", nn.utils.clip_grad_value_)], ids=["norm", "value"]
+    ("algorithm", "clip"),
+    [
+        ("norm", nn.utils.clip_grad_norm_),
+        ("tensor", lambda parameters, bound: [nn.utils.clip_grad_norm_(parameter, bound) for parameter in parameters]),
+        ("value", nn.utils.clip_grad_value_),
+    ],
+    ids=["norm", "tensor", "value"],
 )
 def test_gradients_are_clipped_as_torch_does(play: Callable[..., None], algorithm: str, clip: Callable[..., Any]) -> None:
     batches: list[Batch] = []

@@ -10,6 +10,7 @@ from lightning_gans.losses import (
     binary_cross_entropy,
     discriminator_loss,
     generator_loss,
+    labelled,
     labelled_fake,
     labelled_real,
     mean_squared_error,
@@ -130,3 +131,9 @@ def test_an_unknown_kind_is_refused_by_name():
         discriminator_loss(REAL, FAKE, "wasserstein")
     with pytest.raises(ValueError, match="wasserstein"):
         generator_loss(FAKE, "wasserstein")
+
+
+@pytest.mark.parametrize("target", [0.0, 0.05, 0.5, 0.95, 1.0])
+def test_a_smoothed_label_is_a_target(target):
+    expected = F.binary_cross_entropy_with_logits(REAL, torch.full_like(REAL, target))
+    torch.testing.assert_close(labelled(REAL, target), expected)

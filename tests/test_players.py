@@ -15,7 +15,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LambdaLR,
 
 from lightning_gans import InputError
 from lightning_gans.players import Players, laid_out_like
-from tests.helpers import Duel, fit, make_gaan, make_wgan_gp
+from tests.games.gaan import make_gaan
+from tests.games.wgan_gp import make_wgan_gp
+from tests.helpers import Duel, fit
 
 
 def seat(**settings: Any) -> Players:

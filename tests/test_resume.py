@@ -16,28 +16,19 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
 from lightning_gans import EMA, MLP, Adam, Game, Images, InputError, Uniform
-from tests.helpers import (
-    fit,
-    furthest,
-    killed_game,
-    make_gaan,
-    make_gan,
-    make_noisy_gaan,
-    make_wgan_gp,
-    same,
-    saving,
-    start,
-    state,
-)
+from tests.games import PAPERS
+from tests.games.gaan import make_gaan, make_noisy_gaan
+from tests.games.gan import make_gan
+from tests.games.wgan_gp import make_wgan_gp
+from tests.helpers import fit, furthest, killed_game, same, saving, start, state
 from tests.test_players import SCHEDULES, Rates
 
 LENGTH = 10
 decay = partial(StepLR, step_size=3, gamma=0.9)
 CASES: dict[str, Callable[[], Game]] = {
-    "gan": partial(make_gan, scheduler=decay),
+    **{name: partial(make, scheduler=decay) for name, make in PAPERS.items()},
     "gan alternating": partial(make_gan, simultaneous=False, discriminator_steps=2, scheduler=decay, schedule_counts="own"),
-    "wgan_gp": partial(make_wgan_gp, scheduler=decay, schedule_counts="batches"),
-    "gaan": partial(make_gaan, scheduler=decay),
+    "wgan_gp by batches": partial(make_wgan_gp, scheduler=decay, schedule_counts="batches"),
     "gaan with dropout and batch norm": partial(make_noisy_gaan, scheduler=None),
 }
 

@@ -9,32 +9,26 @@ import pytest
 import torch
 
 from lightning_gans import GAN
-from tests.helpers import GAMES, STRATEGIES, fit, furthest, make_images, make_trainer, start, state, train_game
+from tests.games import GAMES
+from tests.helpers import STRATEGIES, fit, furthest, make_trainer, start, state, train_game
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ranks")
-    make_images(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ranks(folder: Path) -> list[dict[str, Any]]:
+def ranks(image_folder: Path) -> list[dict[str, Any]]:
     """What each of two processes found, see ``two_ranks``."""
-    process = start("two_ranks", folder)
+    process = start("two_ranks", image_folder)
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
-    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+    return [torch.load(image_folder / f"rank{rank}.pt") for rank in (0, 1)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", GAMES)
-def test_two_ranks_equal_one_process(ranks: list[dict[str, Any]], folder: Path, name: str, strategy: str) -> None:
+def test_two_ranks_equal_one_process(ranks: list[dict[str, Any]], image_folder: Path, name: str, strategy: str) -> None:
     first, second = (rank[f"{name} under {strategy}"] for rank in ranks)
     assert furthest(first, second) == 0
-    alone = state(train_game(name, folder))
+    alone = state(train_game(name, image_folder))
     assert furthest(first, alone) < 1e-12
     assert furthest(alone, state(GAMES[name]().double())) > 1e-4, "nothing was trained"
 

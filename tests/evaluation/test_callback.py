@@ -16,20 +16,10 @@ from torch import nn
 
 from lightning_gans import EMA, Evaluation, Game, Images, InputError, Pictures
 from lightning_gans.evaluation.sampling import evaluating, samples
-from tests.helpers import (
-    Duel,
-    fit,
-    furthest,
-    made_images,
-    make_gaan,
-    make_gan,
-    make_image_gaan,
-    make_images,
-    make_noisy_gaan,
-    make_wgan_gp,
-    same,
-    state,
-)
+from tests.games.gaan import make_gaan, make_image_gaan, make_noisy_gaan
+from tests.games.gan import make_gan
+from tests.games.wgan_gp import make_wgan_gp
+from tests.helpers import Duel, fit, furthest, made_images, make_images, same, state
 
 
 def records(folder: Path) -> list[dict[str, Any]]:

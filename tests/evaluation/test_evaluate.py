@@ -18,7 +18,9 @@ from lightning_gans import Evaluation, Images, InputError, evaluate
 from lightning_gans.evaluation import classifier_training
 from lightning_gans.evaluation.inception import quantise
 from tests.evaluation.tiny import Noise, Tiny
-from tests.helpers import fit, make_gan, make_image_gaan
+from tests.games.gaan import make_image_gaan
+from tests.games.gan import make_gan
+from tests.helpers import fit
 
 TINY = "tests.evaluation.tiny.Tiny"
 

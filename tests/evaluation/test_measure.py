@@ -21,7 +21,8 @@ from lightning_gans.evaluation.real import RealSet
 from lightning_gans.evaluation.records import best_and_last, is_better
 from lightning_gans.evaluation.sampling import samples
 from tests.evaluation.tiny import Noise, Tiny
-from tests.helpers import fit, make_image_gaan, on_ranks, same, saving, state
+from tests.games.gaan import make_image_gaan
+from tests.helpers import fit, on_ranks, same, saving, state
 
 ALL = ("fd", "kid", "is", "prdc")
 

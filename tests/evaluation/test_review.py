@@ -25,7 +25,9 @@ from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.real import RealSet
 from lightning_gans.evaluation.sampling import evaluating, samples
 from tests.evaluation.tiny import Noise, Tiny
-from tests.helpers import fit, make_gan, make_image_gaan, make_trainer, on_ranks, same, saving, state
+from tests.games.gaan import make_image_gaan
+from tests.games.gan import make_gan
+from tests.helpers import fit, make_trainer, on_ranks, same, saving, state
 
 DISTANCES = ("fd", "kid", "is", "prdc")
 TINY: dict[str, Any] = {"metrics": ["fd"], "features": "tests.evaluation.tiny.Tiny", "num_samples": 60}

@@ -19,7 +19,8 @@ from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, Subject, draw, samples_over_training, why_not
 from lightning_gans.priors import Normal, Prior, Uniform
-from tests.helpers import make_gaan, make_gan
+from tests.games.gaan import make_gaan
+from tests.games.gan import make_gan
 
 SIDE, GAP, ZOOM = 8, 3, 7
 

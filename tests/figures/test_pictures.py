@@ -17,7 +17,10 @@ from lightning_gans import Game, InputError, Pictures, Uniform
 from lightning_gans.cli import main as lightning
 from lightning_gans.commands.figure import main
 from lightning_gans.networks import ConvGenerator, ConvNet
-from tests.helpers import IMAGE, fit, made_images, make_gaan, make_gan, make_image_gaan, make_images, make_trainer
+from tests.games import IMAGE
+from tests.games.gaan import make_gaan, make_image_gaan
+from tests.games.gan import make_gan
+from tests.helpers import fit, made_images, make_images, make_trainer
 
 SMALL = {"num_images": 4, "num_points": 60}
 

@@ -15,20 +15,18 @@ from torch.nn import functional as F
 
 from lightning_gans import GAAN, MLP, ConvGenerator, ConvNet, Images, InputError, Normal
 from lightning_gans.networks import Network
+from tests.games import IMAGE
+from tests.games.gaan import make_gaan, make_image_gaan, noisy
 from tests.helpers import (
     COMMON,
-    IMAGE,
     Noise,
     arguments,
     fit,
     furthest,
     made_images,
-    make_gaan,
-    make_image_gaan,
     make_images,
     make_trainer,
     matters,
-    noisy,
     record_arguments,
     record_turns,
     same,

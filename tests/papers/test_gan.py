@@ -11,19 +11,8 @@ import torch
 from torch import Tensor
 
 from lightning_gans import GAN, MLP, InputError
-from tests.helpers import (
-    COMMON,
-    Noise,
-    arguments,
-    fit,
-    furthest,
-    make_gan,
-    matters,
-    record_arguments,
-    record_turns,
-    sgd_step,
-    state,
-)
+from tests.games.gan import make_gan
+from tests.helpers import COMMON, Noise, arguments, fit, furthest, matters, record_arguments, record_turns, sgd_step, state
 
 sgd = {"optimizer": partial(torch.optim.SGD, lr=0.1), "scheduler": None}
 

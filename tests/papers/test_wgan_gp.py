@@ -13,15 +13,15 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from lightning_gans import MLP, WGANGP, Batch, InputError, Normal
+from tests.games.gaan import noisy
+from tests.games.wgan_gp import make_wgan_gp
 from tests.helpers import (
     COMMON,
     Noise,
     arguments,
     fit,
     furthest,
-    make_wgan_gp,
     matters,
-    noisy,
     record_arguments,
     record_turns,
     sgd_step,

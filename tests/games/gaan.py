@@ -1,0 +1,62 @@
+"""Small GAANs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from lightning_gans import GAAN, MLP, ConvGenerator, ConvNet, Uniform
+from lightning_gans.networks import Network
+from tests.games import IMAGE
+
+
+def make_gaan(**settings: Any) -> GAAN:
+    torch.manual_seed(1)
+    networks = {
+        "encoder": MLP(2, 2, (16,)),
+        "generator": MLP(2, 2, (16,), output="sigmoid"),
+        "discriminator": MLP(2, 1, (16,)),
+    }
+    return GAAN(**{**networks, "discriminator_steps": 2, **settings})
+
+
+def make_image_gaan(**settings: Any) -> GAAN:
+    """GAAN as it is for images: W and R on features."""
+    torch.manual_seed(1)
+    return GAAN(
+        **{
+            "encoder": ConvNet(IMAGE, 4, (8, 16), norm=None),
+            "generator": ConvGenerator(4, IMAGE, (16, 8), output="sigmoid", norm=None),
+            "discriminator": ConvNet(IMAGE, 1, (8, 16), norm=None),
+            "prior": Uniform(4),
+            "lambda_w": None,
+            "reconstruction": "features",
+            "match": "data",
+            "discriminator_steps": 1,
+            "data_scale": 1.0,
+            **settings,
+        }
+    )
+
+
+def noisy(inputs: int, outputs: int, output: str | None = None) -> Network:
+    """A network with everything that depends on more than weights: batch norm and dropout."""
+    hidden = nn.Sequential(nn.Linear(inputs, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3))
+    return Network({"hidden": hidden, "output": nn.Linear(16, outputs)}, output)  # type: ignore[arg-type]
+
+
+def make_noisy_gaan(**settings: Any) -> GAAN:
+    torch.manual_seed(1)
+    networks = {"encoder": noisy(2, 2), "generator": noisy(2, 2, "sigmoid"), "discriminator": noisy(2, 1)}
+    return make_gaan(**networks, **settings)
+
+
+GAMES = {
+    "gaan": make_gaan,
+    "gaan, data matched": partial(make_gaan, match="data", lambda_r=1.0, generator_loss="ns", reconstruction="mse"),
+    "gaan, WGAN-GP's penalty": partial(make_gaan, penalty="sum"),
+    "gaan on images": make_image_gaan,
+}
