@@ -1,18 +1,22 @@
-"""Kernel distance, Inception score, precision, recall, density and coverage of features that were extracted already.
+"""Kernel distance, Inception and MODE score, precision, recall, density, coverage, diversity of features extracted already.
 
 The only file that calls torch-fidelity's functions of features. All draw from private streams.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn.functional import pdist
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
 from lightning_gans.errors import InputError
 
 _ELEMENTS = 2**25  # of one matrix of distances
+_PAIRED = 1000  # rows of which distances are taken one by one: the slower, the exact way for near ones
 
 
 @torch.no_grad()
@@ -59,6 +63,71 @@ def inception_score(logits: Tensor, splits: int = 10, seed: int = 2020) -> dict[
     log_p = logits.cpu().double().log_softmax(dim=1).clamp(min=-700)
     found = isc_features_to_metric(log_p, splits=splits, shuffle=True, rng_seed=seed)
     return {"is": found["inception_score_mean"], "is_std": found["inception_score_std"]}
+
+
+@torch.no_grad()
+def mode_score(logits: Tensor, reference: Tensor) -> dict[str, float]:
+    """MODE score (Che et al. 2017), ``exp(E KL(p(y|x) || p*(y)) - KL(p(y) || p*(y)))`` with p* the labels of training data.
+
+    p* cancels from it: ``mode_score`` is the Inception score of the undivided set, in [1, K], whatever the training data.
+    ``mode_score_reversed`` has ``KL(p*(y) || p(y))`` in the last place, which tends to infinity with a class that is missing,
+    so that the score tends to 0, and lies in [0, 1 / min p*]; equal frequencies and sure predictions make both K.
+
+    Both are biased downwards, since the entropy of n samples is that of their law less about ``(K - 1) / 2n`` nats: compare at
+    equal n, and with the score of real images, since a classifier that is trained with smoothed labels is never quite sure.
+    Neither says more than the classifier: it may be sure of what is no image at all, and one good image of each class gets the
+    highest score; see ``diversity``.
+
+    Args:
+        logits: ``(N, K)`` of generated images, by a classifier of the training data's classes.
+        reference: p*, as shares or counts ``(K,)``, all above 0.
+
+    Raises:
+        InputError: there are no samples, logits that are not finite, other classes, or one that no training image has.
+    """
+    _check(logits, "logits", 1)
+    if reference.shape != logits.shape[1:]:
+        raise InputError(f"{len(reference)} classes of training images cannot be compared with {logits.shape[1]} of logits")
+    if not (reference > 0).all():
+        raise InputError(f"no training image is of class {int(reference.argmin())}, and the MODE score takes all; leave it out")
+    log_p = logits.double().log_softmax(dim=1)
+    log_marginal = log_p.logsumexp(dim=0) - math.log(len(log_p))
+    log_reference = (reference.to(log_p) / reference.sum()).log()
+    told_apart = _kl(log_p, log_reference).mean()
+    return {
+        "mode_score": (told_apart - _kl(log_marginal, log_reference)).exp().item(),
+        "mode_score_reversed": (told_apart - _kl(log_reference, log_marginal)).exp().item(),
+    }
+
+
+def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) in nats over the last dimension."""
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+@torch.no_grad()
+def diversity(points: Tensor) -> float:
+    """The mean Euclidean distance between two different samples; a generator that makes one image only has 0.
+
+    Exact, in double precision, over all N (N - 1) / 2 pairs, a block of rows at a time, and without bias. Its ratio to that of
+    real samples is 1 for equal laws and falls towards 0 as a generator collapses; above 1 samples are scattered more widely
+    than real ones. It does not notice modes that are lost while others stay far apart: see ``recall`` and ``modes``.
+
+    Args:
+        points: features ``(N, D)``, or coordinates of points.
+
+    Raises:
+        InputError: there are fewer than two samples, or features that are not finite.
+    """
+    _check(points, "features", 2)
+    points = points.double()
+    points = points - points.mean(dim=0)
+    total = points.new_zeros(())
+    start = 0
+    for some in points.split(min(_rows(points), _PAIRED)):
+        start += len(some)
+        total += pdist(some).sum() + torch.cdist(some, points[start:]).sum()
+    return total.item() / (len(points) * (len(points) - 1) / 2)
 
 
 @torch.no_grad()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans import checks
@@ -15,19 +17,23 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
 from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.figures import plots
-from lightning_gans.figures.kinds import KINDS, Subject, samples_over_training, why_not
-from lightning_gans.runs import data_of, log_picture, run_folder
+from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, why_not
+from lightning_gans.figures.stages import Stages
+from lightning_gans.figures.subject import Subject
+from lightning_gans.runs import data_of, log_numbers, log_picture, run_folder
 
-_EACH_TIME = ("samples", "reconstructions")
-_STAGES = "samples_over_training"
+_TIMES = 8
 
 
 class Pictures(Callback):
     """Samples with fixed noise and reconstructions as training goes on; at its end whatever else applies to the model.
 
-    Those of the end are ``interpolations``, ``latent_map`` of two latent numbers, ``density`` on the line, and where there
-    was more than one time ``samples_over_training``; see ``lightning_gans.figures.kinds``. Files are in ``pictures/`` of the
-    run's folder.
+    Those of the end are ``interpolations``, ``latent_map`` of two latent numbers, ``density`` on the line and more; see
+    ``lightning_gans.figures.kinds``. Where there was more than one time, also in the run that this one goes on with,
+    ``samples_over_training`` and the like show up to eight of them. Files are in ``pictures/`` of the run's folder.
+
+    How much the same samples and reconstructions have changed since the time before, as a mean square per 100 steps, is
+    logged as ``change/samples`` and so on.
 
     Args:
         every_n_steps: training batches between pictures; none draws at the end of training only.
@@ -53,7 +59,7 @@ class Pictures(Callback):
         checks.positive(num_images=num_images, num_points=num_points)
         if every_n_steps is not None:
             checks.positive(every_n_steps=every_n_steps)
-        there = [*KINDS, _STAGES]
+        there = [*KINDS, *(f"{name}{OVER_TRAINING}" for name, kind in KINDS.items() if hasattr(kind, "keep"))]
         for kind in kinds or ():
             if kind not in there:
                 raise InputError(
@@ -61,14 +67,13 @@ class Pictures(Callback):
                 )
         self.every_n_steps, self.num_images, self.num_points, self.seed = every_n_steps, num_images, num_points, seed
         self.kinds = kinds
-        self._stages: list[tuple[str, Tensor]] = []
         self._drawn_at = -1
         self._folder = Path()
 
-    def subject(self, model: Any, data: Any, step: int | None = None) -> Subject:
+    def subject(self, model: Any, data: Any, step: int | None = None, weights: str = "raw") -> Subject:
         """What is drawn of a model and its data, with the settings of this callback."""
         known = data if hasattr(data, "real") else None  # a data module of the user's own need not say what its samples are
-        return Subject(model, known, step, self.seed, self.num_images, self.num_points, self.classifier)
+        return Subject(model, known, step, self.seed, self.num_images, self.num_points, self.classifier, weights)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
@@ -86,13 +91,16 @@ class Pictures(Callback):
         self._folder = run_folder(trainer) / "samples"
         self._folder.mkdir(parents=True, exist_ok=True)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            Stages(self._folder).begin(trainer.ckpt_path, trainer.global_step)
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
-            self._draw(trainer, pl_module, _EACH_TIME)
+            self._draw(trainer, pl_module, at_end=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        each_time = () if self._drawn_at == trainer.global_step else _EACH_TIME
-        self._draw(trainer, pl_module, [*each_time, *(kind for kind in KINDS if kind not in _EACH_TIME), _STAGES])
+        self._draw(trainer, pl_module, at_end=True)
         rank_zero_info(f"pictures are in {self._folder}")
 
     def on_predict_batch_end(
@@ -109,40 +117,54 @@ class Pictures(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         rank_zero_info(f"samples are in {self._folder}")
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, kinds: Iterable[str]) -> None:
-        self._drawn_at = trainer.global_step
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, at_end: bool) -> None:
+        is_new, self._drawn_at = self._drawn_at != trainer.global_step, trainer.global_step
         measuring = (callback for callback in trainer.callbacks if isinstance(callback, Evaluation))  # type: ignore[attr-defined]
         self.classifier = next((callback.labels_of for callback in measuring if callback.has_classifier), self.classifier)
         with evaluating(pl_module):
             if not trainer.is_global_zero:
                 return
             subject = self.subject(pl_module, data_of(trainer), trainer.global_step)
-            for kind in kinds:
-                if why_not(kind, subject) is not None:
-                    continue
-                if kind == "samples":
-                    self._stages.append((f"step {subject.step}", subject.samples))
-                if self.kinds is not None and kind not in self.kinds:
-                    continue
-                try:
-                    self._save(trainer, kind, subject)
-                except InputError as error:  # a generator that has diverged is no reason to end a run
-                    rank_zero_warn(f"the picture {kind} is left out: {error}")
+            there = {name: kind for name, kind in KINDS.items() if why_not(name, subject) is None}
+            for name, kind in there.items():
+                each_time = getattr(kind, "EACH_TIME", False)
+                if self._wants(name) and (is_new if each_time else at_end):
+                    with _left_out(name):
+                        file = f"{name}_{subject.step:07d}" if each_time else name
+                        self._save(trainer, name, kind.draw(subject), file)
+                if is_new and hasattr(kind, "keep") and self._wants(name + OVER_TRAINING):
+                    with _left_out(name + OVER_TRAINING):
+                        self._keep(trainer, name, subject)
+            if at_end:
+                for name in there:
+                    if hasattr(there[name], "keep") and self._wants(name + OVER_TRAINING):
+                        self._draw_over_training(trainer, name, subject)
 
-    def _save(self, trainer: Trainer, kind: str, subject: Subject) -> None:
-        if kind != _STAGES:
-            figure = KINDS[kind](subject)
-        elif len(self._stages) > 1:
-            figure = samples_over_training(subject, _spread(self._stages, 8))
-        else:
-            return
-        file = self._folder / (f"{kind}_{subject.step:07d}.png" if kind in _EACH_TIME else f"{kind}.png")
+    def _wants(self, kind: str) -> bool:
+        return self.kinds is None or kind in self.kinds
+
+    def _keep(self, trainer: Trainer, name: str, subject: Subject) -> None:
+        changed = Stages(self._folder).add(name, trainer.global_step, KINDS[name].keep(subject))
+        if changed is not None and getattr(KINDS[name], "CHANGES", False):
+            log_numbers(trainer, {f"change/{name}": changed})
+
+    def _draw_over_training(self, trainer: Trainer, name: str, subject: Subject) -> None:
+        stages = Stages(self._folder).spread(name, _TIMES, getattr(KINDS[name], "CHANGES", False))
+        if len(stages) > 1:
+            with _left_out(name + OVER_TRAINING):
+                figure = KINDS[name].over_training(subject, stages)
+                self._save(trainer, name + OVER_TRAINING, figure, name + OVER_TRAINING)
+
+    def _save(self, trainer: Trainer, kind: str, figure: Figure, stem: str) -> None:
+        file = self._folder / f"{stem}.png"
         plots.save(figure, file)
         log_picture(trainer, kind, file)
 
 
-def _spread(stages: list[tuple[str, Tensor]], count: int) -> list[tuple[str, Tensor]]:
-    """The first, the last and some evenly between."""
-    if len(stages) <= count:
-        return stages
-    return [stages[round(i * (len(stages) - 1) / (count - 1))] for i in range(count)]
+@contextmanager
+def _left_out(kind: str) -> Iterator[None]:
+    """Warn of what cannot be drawn: a generator that has diverged is no reason to end a run."""
+    try:
+        yield
+    except InputError as error:
+        rank_zero_warn(f"the picture {kind} is left out: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
 DPI = 120
 # Okabe and Ito's palette, told apart with any colour vision.
 BLUE, ORANGE = "#0072B2", "#D55E00"
+_LINE_COLOURS = [BLUE, ORANGE, "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00"]
+_LINE_STYLES: list[Any] = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1))]
 # Tol's muted scheme, made for the same purpose, and his pale grey.
 _CLASS_COLOURS = ["#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#CC6677", "#999933", "#AA4499", "#BBBBBB"]
 
@@ -85,7 +89,7 @@ def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent
         axes.scatter(x, y, s=2, color=BLUE, linewidths=0, alpha=0.6, label="points")
         limit = 1.2 * extent
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x (data units)", ylabel="y")
-        axes.set_title(title, fontsize=10)
+        axes.set_title("\n".join(textwrap.fill(line, 38) for line in title.splitlines()), fontsize=9)
     legend = figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     legend.legend_handles[-1].set_sizes([15])  # type: ignore[union-attr]
     return figure
@@ -164,6 +168,38 @@ def densities(grid: Tensor, curves: Sequence[tuple[str, Tensor, Tensor]], unit: 
         axes.plot(grid, density, style, color=colour, label=name)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
+    return figure
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A measure over the training: its ``values`` at ``steps``, and where it is a mean of several runs their ``std``."""
+
+    name: str
+    steps: Sequence[int]
+    values: Sequence[float]
+    std: Sequence[float] | None = None
+
+
+def curves(panels: Sequence[tuple[str, Sequence[Curve]]]) -> Figure:
+    """Lines over the training steps, a panel for each (label of its axis, curves); a name looks the same in all of them."""
+    names = list(dict.fromkeys(curve.name for _, some in panels for curve in some))
+    figure = Figure(figsize=(5.6 * len(panels) + 0.6, 4.2 + 0.2 * len(names)), layout="constrained")
+    for axes, (label, some) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for curve in some:
+            number = names.index(curve.name)
+            colour, style = _LINE_COLOURS[number % len(_LINE_COLOURS)], _LINE_STYLES[number % len(_LINE_STYLES)]
+            mark = "o" if len(curve.steps) <= 40 else None
+            axes.plot(curve.steps, curve.values, color=colour, ls=style, marker=mark, ms=3, lw=1.6, label=curve.name)
+            if curve.std is not None:
+                middle, spread = np.asarray(curve.values), np.asarray(curve.std)
+                axes.fill_between(curve.steps, middle - spread, middle + spread, color=colour, alpha=0.2, lw=0)
+        axes.set(xlabel="training steps (batches)", ylabel=label)
+        axes.grid(alpha=0.3)
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    figure.legend([lines[name] for name in names], names, loc="outside lower center", frameon=False, handlelength=4)
     return figure
 
 

@@ -15,7 +15,7 @@ from torch_fidelity.metric_prc import calculate_precision_recall_full
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import feature_metrics
-from lightning_gans.evaluation.feature_metrics import inception_score, kid, prdc
+from lightning_gans.evaluation.feature_metrics import diversity, inception_score, kid, mode_score, prdc
 
 
 def features(n: int, dim: int = 16, seed: int = 0, scale: float = 1.0, mean: float = 0.0) -> Tensor:
@@ -131,13 +131,103 @@ def test_sure_and_even_predictions_score_the_number_of_classes(scale: float) -> 
     assert inception_score(torch.zeros(40, 5))["is"] == pytest.approx(1)  # no idea
 
 
+def kl(p: Tensor, q: Tensor) -> Tensor:
+    return (p * (p / q).log()).sum()
+
+
+@pytest.mark.parametrize("reference", [[1.0, 1.0, 1.0], [60.0, 30.0, 10.0]])
+def test_the_mode_score_is_what_its_definition_says(reference: list[float]) -> None:
+    logits = features(50, 3, scale=2.0)
+    p, train = logits.double().softmax(1), torch.tensor(reference).double() / sum(reference)
+    marginal = p.mean(0)
+    told_apart = torch.stack([kl(one, train) for one in p]).mean()
+    found = mode_score(logits, torch.tensor(reference))
+    assert found["mode_score"] == pytest.approx(float((told_apart - kl(marginal, train)).exp()), rel=1e-12)
+    assert found["mode_score_reversed"] == pytest.approx(float((told_apart - kl(train, marginal)).exp()), rel=1e-12)
+
+
+def test_the_mode_score_as_printed_is_the_inception_score_whatever_the_training_data() -> None:
+    logits = features(200, 10, scale=3.0)
+    for reference in (torch.ones(10), torch.arange(1, 11)):
+        assert mode_score(logits, reference)["mode_score"] == pytest.approx(inception_score(logits, splits=1)["is"], rel=1e-9)
+
+
+SURE = 200 * torch.eye(4)
+
+
+@pytest.mark.parametrize(
+    ("logits", "score", "turned_round"),
+    [
+        (SURE.repeat(5, 1), 4.0, 4.0),
+        (SURE[:1].repeat(20, 1), 1.0, 0.0),  # one mode of four
+        (SURE[:2].repeat(10, 1), 2.0, 0.0),  # two
+        (torch.zeros(20, 4), 1.0, 1.0),  # no idea
+        (SURE[[0, 0, 1, 2, 3]], math.exp(-(0.4 * math.log(0.4) + 0.6 * math.log(0.2))), 4 * 1.6**0.25 * 0.8**0.75),
+    ],
+)
+def test_mode_scores_that_are_known(logits: Tensor, score: float, turned_round: float) -> None:
+    found = mode_score(logits, torch.full((4,), 25))
+    assert found["mode_score"] == pytest.approx(score, rel=1e-6)
+    assert found["mode_score_reversed"] == pytest.approx(turned_round, rel=1e-6, abs=1e-12)
+
+
+def test_the_mode_score_is_biased_downwards_by_about_what_is_said() -> None:
+    random = torch.Generator().manual_seed(0)
+    draws = [SURE[torch.randint(4, (50,), generator=random)] for _ in range(2000)]
+    logs = torch.tensor([math.log(mode_score(one, torch.ones(4))["mode_score"]) for one in draws])
+    assert math.log(4) - logs.mean() == pytest.approx(3 / 100, rel=0.05)
+
+
+def test_the_mode_score_refuses_other_classes_and_one_without_training_images() -> None:
+    with pytest.raises(InputError, match=r"4 classes of training images .* with 3 of logits"):
+        mode_score(features(5, 3), torch.ones(4))
+    with pytest.raises(InputError, match="no training image is of class 1"):
+        mode_score(features(5, 3), torch.tensor([4, 0, 1]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize(("n", "elements", "paired"), [(2, 2**25, 1000), (57, 2**25, 1000), (57, 300, 1000), (57, 2**25, 10)])
+def test_diversity_is_the_mean_of_all_pairwise_distances(
+    n: int, elements: int, paired: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_metrics, "_ELEMENTS", elements)
+    monkeypatch.setattr(feature_metrics, "_PAIRED", paired)
+    points = features(n, 7, mean=3.0).to(dtype)
+    assert diversity(points) == pytest.approx(float(torch.pdist(points.double()).mean()), rel=1e-12)
+
+
+def test_diversity_is_known_for_few_points_and_falls_to_nothing_as_they_collapse() -> None:
+    triangle = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    assert diversity(triangle) == pytest.approx(4.0)
+    assert diversity(triangle[[0, 0, 1]]) == pytest.approx(2.0)  # 0, 3 and 3
+    assert diversity(triangle[:1].expand(1500, 2)) < 1e-6
+    near = 1000 + 1e-4 * features(1200, 3)
+    assert diversity(near) == pytest.approx(float(torch.pdist(near.double()).mean()), rel=1e-6)
+    scaled = [diversity(spread * features(300)) for spread in (1.0, 0.5, 0.1, 0.0)]
+    assert scaled == pytest.approx([scaled[0], 0.5 * scaled[0], 0.1 * scaled[0], 0.0])
+
+
+def test_diversity_takes_blocks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    cdist, sizes = torch.cdist, []
+
+    def noted(a: Tensor, b: Tensor) -> Tensor:
+        sizes.append(len(a) * len(b))
+        return cdist(a, b)
+
+    monkeypatch.setattr(torch, "cdist", noted)
+    monkeypatch.setattr(feature_metrics, "_ELEMENTS", 1400)
+    diversity(features(200))
+    assert max(sizes) <= 1400
+
+
 def test_random_streams_are_not_touched_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     def draw() -> tuple[float, float, float]:
         return torch.rand(()).item(), np.random.rand(), random.random()
 
     def measure() -> list[dict[str, float]]:
         real, fake = features(50), features(50, seed=1)
-        return [kid(real, fake, subsets=3, subset_size=20), inception_score(real), prdc(real, fake)]
+        scores = [inception_score(real), mode_score(real, torch.ones(16)), {"diversity": diversity(real)}]
+        return [kid(real, fake, subsets=3, subset_size=20), prdc(real, fake), *scores]
 
     for seed in (torch.manual_seed, np.random.seed, random.seed):
         seed(5)
@@ -152,8 +242,14 @@ def test_random_streams_are_not_touched_and_nothing_is_printed(capfd: pytest.Cap
 
 @pytest.mark.parametrize(
     ("metric", "n", "least"),
-    [(kid, 1, 2), (prdc, 5, 6), (lambda real, fake: inception_score(fake), 9, 10)],
-    ids=["kid", "prdc", "inception score"],
+    [
+        (kid, 1, 2),
+        (prdc, 5, 6),
+        (lambda real, fake: inception_score(fake), 9, 10),
+        (lambda real, fake: mode_score(fake, torch.ones(16)), 0, 1),
+        (lambda real, fake: diversity(fake), 1, 2),
+    ],
+    ids=["kid", "prdc", "inception score", "mode score", "diversity"],
 )
 def test_too_few_samples_bad_numbers_and_shapes_are_refused(metric, n: int, least: int) -> None:  # type: ignore[no-untyped-def]
     enough = features(40)

@@ -53,7 +53,7 @@ def test_a_run_leaves_all_that_applies(make: Callable[[], Game], ends: list[str]
     fit(make(), 3, data, callbacks=[Pictures(every_n_steps=2, **SMALL)], default_root_dir=tmp_path)  # type: ignore[arg-type]
     repeated = ["samples"] if make is make_gan else ["reconstructions", "samples"]
     steps = [f"{kind}_{step:07d}" for kind in repeated for step in (2, 3)]
-    assert drawn(tmp_path) == sorted([*ends, *steps, "samples_over_training"])
+    assert drawn(tmp_path) == sorted([*ends, *steps, *(f"{kind}_over_training" for kind in repeated)])
 
 
 def test_only_the_kinds_asked_for_are_drawn(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Ways between latents, and between test images."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_gans.figures import plots
+from lightning_gans.figures.subject import COLUMNS, Subject, not_in_plane
+from lightning_gans.protocols import Encodes
+from lightning_gans.randomness import keyed_generator
+
+PLACE = 2
+
+
+def draw(subject: Subject) -> Figure:
+    """Ways between latents as the prior leads them; where the model encodes also between test images.
+
+    The last of these goes from an image to its mirror image. Conditions are those of the left end.
+    """
+    prior, count = subject.model.prior, max(2, subject.num_images // (2 * COLUMNS))
+    starts, goals = subject.rows(2 * count).chunk(2)
+    a, b = subject.to_model(prior.sample(2 * count, keyed_generator("interpolations", subject.seed))).chunk(2)
+    drawn = _between(subject, a, b, COLUMNS, starts).flatten(0, 1)
+    panels = [(f"between latents of the prior, {subject.name}", drawn, COLUMNS)]
+    if not isinstance(subject.model, Encodes) or subject.data is None:
+        return plots.grids(panels)
+    first, last = subject.real(starts), subject.real(goals)
+    last[-1] = first[-1].flip(-1)
+    a, b = (subject.model.encode(images, subject.conditions(starts)) for images in (first, last))
+    ends = [images.float().cpu()[:, None] for images in (first, last)]
+    ways = torch.cat([ends[0], _between(subject, a, b, COLUMNS - 2, starts), ends[1]], dim=1)
+    title = "between test images (first and last column, as they are); the last row: to the mirror image"
+    return plots.grids([*panels, (title, ways.flatten(0, 1), COLUMNS)])
+
+
+def why_not(subject: Subject) -> str | None:
+    """What the model or its data lack."""
+    return not_in_plane(subject) or ("samples are points and no images" if subject.points else None)
+
+
+def _between(subject: Subject, a: Tensor, b: Tensor, steps: int, rows: Tensor) -> Tensor:
+    """``(N, steps, C, H, W)``: what the ways from ``a`` to ``b`` are decoded to."""
+    ways = subject.model.prior.interpolate(a, b, steps).transpose(0, 1)
+    return subject.decode(ways.flatten(0, 1), rows.repeat_interleave(steps)).unflatten(0, (len(a), steps))

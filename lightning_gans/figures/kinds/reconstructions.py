@@ -1,0 +1,47 @@
+"""Test samples beside what a model makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_gans.figures import plots
+from lightning_gans.figures.subject import COLUMNS, Subject, draw_stages, no_data, no_encoder, not_in_plane, scatter
+
+PLACE = 1
+EACH_TIME = CHANGES = True
+
+
+def draw(subject: Subject) -> Figure:
+    """Test images in pairs, as they are and reconstructed; points in two panels."""
+    rows = subject.rows(subject.num_points if subject.points else max(1, subject.num_images // 2))
+    real, again = subject.real(rows).float().cpu(), subject.reconstruct(rows)
+    error = f"mean squared error {float((again - real).square().mean()):.3g}"
+    if subject.points:
+        return scatter(subject, [("test points", real), (f"reconstructed by {subject.name},\n{error}", again)])
+    title = f"pairs of a test image (left) and its reconstruction (right) by {subject.name}; {error} in [-1, 1]"
+    return plots.grids([(title, torch.cat([real, again], dim=-1), 4)])
+
+
+def keep(subject: Subject) -> Tensor:
+    """The same few test images each time, reconstructed; of points ``num_points``."""
+    return subject.reconstruct(_kept(subject))
+
+
+def over_training(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:
+    """The same test samples as they are and as they were reconstructed at each time (SAE, section 6.2)."""
+    real = subject.real(_kept(subject)).float().cpu()
+    title = "test points" if subject.points else f"test images, and what {type(subject.model).__name__} made of them"
+    return draw_stages(subject, [(title, real), *stages])
+
+
+def why_not(subject: Subject) -> str | None:
+    """What the model or its data lack."""
+    return no_encoder(subject) or no_data(subject) or not_in_plane(subject)
+
+
+def _kept(subject: Subject) -> Tensor:
+    return subject.rows(subject.num_points if subject.points else COLUMNS)

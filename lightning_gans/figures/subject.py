@@ -1,0 +1,130 @@
+"""What pictures are drawn of, and what several kinds of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_gans.figures import plots
+from lightning_gans.protocols import Encodes
+from lightning_gans.randomness import keyed_generator
+
+BATCH = 250  # samples that a network is given at a time
+COLUMNS = 10  # images in a row
+
+
+@dataclass
+class Subject:
+    """What is drawn, and how much of it.
+
+    Args:
+        model: a module that ``Generates``, in evaluation mode.
+        data: as ``lightning_gans.Images`` after ``setup``, ``None`` where there is none.
+        step: training batches that the model has seen, for titles.
+        seed: of the noise.
+        num_images: images in a grid.
+        num_points: points in a scatter plot, samples behind a density.
+        classifier: gives logits ``(N, classes)`` of uint8 images ``(N, C, H, W)``.
+        weights: the generator's ``raw`` ones, or their average (``ema``), for titles.
+    """
+
+    model: Any
+    data: Any = None
+    step: int | None = None
+    seed: int = 0
+    num_images: int = 64
+    num_points: int = 2000
+    classifier: Callable[[Tensor], Tensor] | None = None
+    weights: str = "raw"
+
+    @property
+    def name(self) -> str:
+        """Such as "GAAN, step 5000"."""
+        step = "" if self.step is None else f", step {self.step}"
+        return f"{type(self.model).__name__}{step}{', averaged weights' if self.weights == 'ema' else ''}"
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self._make(1).shape[1:]) if self.data is None else self.data.shape
+
+    @property
+    def points(self) -> bool:
+        """Whether samples are points and not images."""
+        return len(self.shape) == 1
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """The same noise each time: ``num_images`` images, or ``num_points`` points."""
+        return self._make(self.num_points if self.points else self.num_images)
+
+    def _make(self, n: int) -> Tensor:
+        generator = keyed_generator("pictures", self.seed)
+        return self.model.sample(n, self.conditions(self.rows(n)), generator=generator).float().cpu()
+
+    def rows(self, n: int) -> Tensor:
+        """Numbers of ``n`` test samples, the same each time, in no order: datasets may be sorted by class."""
+        size = n if self.data is None else self.data.size("test")
+        return torch.randperm(size, generator=keyed_generator("test samples", size))[torch.arange(n) % size]
+
+    def real(self, rows: Tensor) -> Tensor:
+        """Test samples by number, where the model is."""
+        return self.to_model(self.data.real("test", rows))
+
+    def conditions(self, rows: Tensor) -> Tensor | None:
+        """What travels with test samples by number, where the model is."""
+        found = None if self.data is None else self.data.conditions("test", rows)
+        return None if found is None else found.to(self.model.device)
+
+    def to_model(self, x: Tensor) -> Tensor:
+        """``x`` on the model's device and in the precision of its parameters."""
+        return x.to(self.model.device, self.model.dtype)
+
+    def encode(self, rows: Tensor) -> Tensor:
+        """Latents ``(N, dim)`` of test samples by number."""
+        return torch.cat([self.model.encode(self.real(some), self.conditions(some)) for some in rows.split(BATCH)])
+
+    def decode(self, z: Tensor, rows: Tensor) -> Tensor:
+        """What latents are decoded to, float32 on the processor, each under the condition of a test sample by number."""
+        pairs = zip(self.to_model(z).split(BATCH), rows.split(BATCH), strict=True)
+        return torch.cat([self.model.decode(some, self.conditions(row)).float().cpu() for some, row in pairs])
+
+    def reconstruct(self, rows: Tensor) -> Tensor:
+        """Test samples by number, encoded and decoded."""
+        return self.decode(self.encode(rows), rows)
+
+
+def no_encoder(subject: Subject) -> str | None:
+    """Why nothing can be encoded, ``None`` where it can."""
+    return None if isinstance(subject.model, Encodes) else f"{type(subject.model).__name__} has no encoder"
+
+
+def no_data(subject: Subject) -> str | None:
+    """Why there are no test samples, ``None`` where there are."""
+    return "there is no data module" if subject.data is None else None
+
+
+def not_in_plane(subject: Subject) -> str | None:
+    """Why samples cannot be shown, ``None`` where they are images or points of two numbers."""
+    if subject.points and subject.shape != (2,):
+        return f"points of {subject.shape[0]} numbers are not drawn in the plane"
+    return None
+
+
+def scatter(subject: Subject, panels: Sequence[tuple[str, Tensor]]) -> Figure:
+    """Points ``(N, 2)``, a panel for each (title, points), over the true centres of the modes where there are any."""
+    centres, extent = getattr(subject.data, "centres", None), getattr(subject.data, "extent", None)
+    return plots.scatter(panels, centres, extent or float(panels[-1][1].abs().max()))
+
+
+def draw_stages(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:
+    """A row of images, or a panel of points, for each (title, samples)."""
+    if subject.points:
+        return scatter(subject, stages)
+    return plots.grids([(title, made[:COLUMNS], COLUMNS) for title, made in stages])
