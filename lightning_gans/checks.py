@@ -44,10 +44,17 @@ def fractions(**values: float) -> None:
             raise InputError(f"{name} is {value}, but must lie between 0 and 1")
 
 
-def one_move_each(simultaneous: bool, steps: int) -> None:
-    """Refuse several discriminator steps where both players move at once."""
-    if simultaneous and steps != 1:
-        raise InputError(f"discriminator_steps is {steps}, but both players move at once; set simultaneous to false")
+def smoothing(label_smoothing: float) -> None:
+    """Refuse labels that do not tell real from generated."""
+    if not 0 <= label_smoothing < 0.5:
+        raise InputError(f"label_smoothing is {label_smoothing}, but must be at least 0 and below 0.5")
+
+
+def one_move_each(simultaneous: bool, **steps: int) -> None:
+    """Refuse several steps of one player where both move at once."""
+    for name, count in steps.items():
+        if simultaneous and count != 1:
+            raise InputError(f"{name} is {count}, but both players move at once; set simultaneous to false")
 
 
 def rows_are_independent(critic: nn.Module) -> None:
@@ -56,12 +63,14 @@ def rows_are_independent(critic: nn.Module) -> None:
         rank_zero_warn("the gradient penalty takes slopes a sample, but the discriminator has batch norm; prefer norm 'layer'")
 
 
-def has_logits(generator: nn.Module) -> None:
+def has_logits(
+    generator: nn.Module, wanted_by: str = "reconstruction 'bce'", instead: str = "reconstruction to mse or features"
+) -> None:
     """Refuse a generator that cannot say what it computes before its sigmoid."""
     if not callable(getattr(generator, "logits", None)) or getattr(generator, "output_range", (0, 1)) != (0, 1):
         raise InputError(
-            "reconstruction 'bce' needs a generator with a sigmoid output and a method logits(z); "
-            "set its output to sigmoid, or reconstruction to mse or features"
+            f"{wanted_by} needs a generator with a sigmoid output and a method logits(z); "
+            f"set its output to sigmoid, or {instead}"
         )
 
 
@@ -115,9 +124,11 @@ def _rehearse_on_data(game: Game, x: Tensor) -> None:
                 f"the encoder gives latents of {_by(latents.shape[1:])} numbers, but the prior has {game.prior.dim}; "
                 "set the encoder's outputs or the prior's dim"
             )
-    for name in ("discriminator", "critic"):
+    for name in ("discriminator", "critic", "image_discriminator", "manifold_discriminator", "diffusion_discriminator"):
         if isinstance(network := getattr(game, name, None), nn.Module):
             _forward(name, network, game.from_door(x), what)
+    if isinstance(network := getattr(game, "latent_discriminator", None), nn.Module):
+        _forward("latent_discriminator", network, game.to_model(torch.zeros(2, game.prior.dim)), "latents of the prior's dim")
 
 
 def _forward(name: str, network: Any, x: Tensor, what: str) -> Tensor:

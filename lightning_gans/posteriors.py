@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightning_gans.errors import InputError
 from lightning_gans.losses import widen
 
-# exp of half of these is 3e-5 and 2e4: no posterior is narrower or wider, and no float32 overflows.
+# exp of half of these is 5e-5 and 2e4: no posterior is narrower or wider, and no float32 overflows.
 _LOG_VARIANCES = (-20.0, 20.0)
 
 
@@ -27,10 +28,24 @@ class DiagonalNormal:
     log_variance: Tensor
 
     @classmethod
-    def of(cls, numbers: Tensor) -> DiagonalNormal:
-        """From an encoder's ``(N, 2 * dim)`` outputs: the means, then the log-variances, which are kept within bounds."""
-        mean, log_variance = widen(numbers).chunk(2, dim=1)
-        return cls(mean, log_variance.clamp(*_LOG_VARIANCES))
+    def of(cls, numbers: Tensor, dim: int | None = None) -> DiagonalNormal:
+        """From an encoder's ``(N, 2 * dim)`` outputs: the means, then the log-variances, which are kept within bounds.
+
+        Gradients are those without bounds: those of a plain clamp would vanish beyond them, and nothing lead back.
+
+        Raises:
+            InputError: there are not ``2 * dim`` numbers, or where no ``dim`` is given not an even number.
+        """
+        found = numbers.shape[1]
+        if found != (2 * dim if dim else found // 2 * 2):
+            of = f"{dim} latent numbers takes {2 * dim}" if dim else "latents takes an even number"
+            raise InputError(
+                f"the encoder gives {found} numbers a sample, but a posterior over {of}: "
+                "means, then log-variances; set the encoder's outputs"
+            )
+        mean, unbounded = widen(numbers).chunk(2, dim=1)
+        fixed = unbounded.detach()
+        return cls(mean, fixed.clamp(*_LOG_VARIANCES) + (unbounded - fixed))
 
     def at(self, epsilon: Tensor) -> Tensor:
         """``mean + std * epsilon``: a draw, given standard normal ``epsilon`` (Kingma and Welling 2014, section 2.4)."""
@@ -46,6 +61,7 @@ class DiagonalNormal:
         square = (z - self.mean).square() / self.log_variance.exp()
         return -0.5 * (square + self.log_variance + math.log(2 * math.pi)).sum(dim=-1)
 
-    def kl_to_standard_normal(self) -> Tensor:
-        """KL divergence in nats to the standard normal law, ``(N,)`` (Kingma and Welling 2014, appendix B)."""
-        return -0.5 * (1 + self.log_variance - self.mean.square() - self.log_variance.exp()).sum(dim=1)
+    def kl_to_normal(self, std: float = 1.0) -> Tensor:
+        """KL divergence in nats to independent normal numbers of mean 0, ``(N,)`` (Kingma and Welling 2014, appendix B)."""
+        square = self.mean.square() + self.log_variance.exp()
+        return 0.5 * (square / std**2 - 1 - self.log_variance + 2 * math.log(std)).sum(dim=1)

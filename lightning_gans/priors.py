@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
 
@@ -94,6 +94,66 @@ class Normal(Prior):
         return great_circle(a, b, steps)
 
 
+class MixtureOfGaussians(Prior):
+    """A flower of Gaussians in the plane: long petals that point away from the origin (Makhzani et al. 2015, Fig. 2).
+
+    Component k of K is the law of ``radius + along * e_1`` on the first axis and ``across * e_2`` on the second, for standard
+    normal e, turned by ``2 pi k / K``; all are equally likely. The paper shows a picture and no numbers; the defaults are
+    those of the sampler of musyoku/adversarial-autoencoder, which calls these standard deviations variances.
+
+    Args:
+        components: K.
+        radius: how far the centres are from the origin.
+        along: standard deviation on the way out.
+        across: standard deviation at right angles to it.
+    """
+
+    def __init__(self, components: int = 10, radius: float = 1.4, along: float = 0.5, across: float = 0.05) -> None:
+        super().__init__(2)
+        if components < 1:
+            raise InputError(f"a mixture needs at least one component, not {components}; set its components")
+        if not (0 <= radius < math.inf and 0 < along < math.inf and 0 < across < math.inf):
+            raise InputError(
+                "a mixture of Gaussians needs a radius of at least 0 and positive along and across, "
+                f"not {radius}, {along} and {across}"
+            )
+        self.components = components
+        self.radius, self.along, self.across = radius, along, across
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        device = generator.device if generator else None
+        which = torch.randint(self.components, (n,), generator=generator, device=device)
+        local = torch.randn(n, 2, generator=generator, device=device)
+        out, aside = self._axes(local)
+        return (self.radius + self.along * local[:, :1]) * out[which] + self.across * local[:, 1:] * aside[which]
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self.log_joint(z).logsumexp(dim=1)
+
+    def log_joint(self, z: Tensor) -> Tensor:
+        """``(N, K)``: the log-density in nats of each row of ``z`` ``(N, 2)`` together with each component."""
+        out, aside = self._axes(z)
+        square = ((z @ out.T - self.radius) / self.along).square() + (z @ aside.T / self.across).square()
+        return -square / 2 - math.log(2 * math.pi * self.along * self.across * self.components)
+
+    def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
+        """Straight within a component, else at one speed through the origin: a chord would leave the petals.
+
+        Components are the likeliest of ``a`` and ``b``.
+        """
+        t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
+        there, back = (end.norm(dim=1, keepdim=True).clamp(min=torch.finfo(a.dtype).tiny) for end in (a, b))
+        beyond = t * (there + back) - there  # walked beyond the origin, negative before it
+        bent = a * (-beyond / there).clamp(min=0) + b * (beyond / back).clamp(min=0)
+        alike = self.log_joint(a).argmax(dim=1) == self.log_joint(b).argmax(dim=1)
+        return torch.where(alike[:, None], a + t * (b - a), bent)
+
+    def _axes(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors ``(K, 2)`` of each component: outwards, and at right angles."""
+        angle = torch.arange(self.components, device=like.device, dtype=like.dtype) * (2 * math.pi / self.components)
+        return torch.stack([angle.cos(), angle.sin()], 1), torch.stack([-angle.sin(), angle.cos()], 1)
+
+
 def great_circle(a: Tensor, b: Tensor, steps: int) -> Tensor:
     """``(steps, N, dim)``: the arc from ``a`` to ``b`` (both ``(N, dim)``), a straight line where they are parallel."""
     t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
@@ -104,3 +164,55 @@ def great_circle(a: Tensor, b: Tensor, steps: int) -> Tensor:
     sine = torch.where(straight, 1.0, sine)
     curved = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / sine
     return torch.where(straight, a + t * (b - a), curved)
+
+
+class Empirical(nn.Module, Prior):
+    """Latents that an encoder on the unit sphere gave of the last training samples; they travel in checkpoints.
+
+    Until there are any, draws are uniform on the sphere.
+
+    Args:
+        dim: length of a latent.
+        size: how many of the last latents are kept.
+
+    Attributes:
+        empirical: says to evaluation that draws come from images, so that what they make are reconstructions.
+    """
+
+    empirical = True
+    latents: Tensor
+    stored: Tensor
+
+    def __init__(self, dim: int = 100, size: int = 10_000) -> None:
+        super().__init__()
+        Prior.__init__(self, dim)
+        if size < 1:
+            raise InputError(f"an empirical prior must keep at least one latent, not {size}; set its size")
+        self.size = size
+        first = torch.randn(size, dim, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("latents", torch.nn.functional.normalize(first, dim=1))
+        self.register_buffer("stored", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def store(self, latents: Tensor) -> None:
+        """Put latents ``(N, dim)`` of unit length in the place of the oldest; the same on every rank."""
+        latents = latents[-self.size :]
+        rows = (self.stored + torch.arange(len(latents), device=self.stored.device)) % self.size
+        self.latents[rows] = latents.to(self.latents)
+        self.stored += len(latents)
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        uniform = torch.rand(n, generator=generator, device=generator.device if generator else None, dtype=torch.float64)
+        there = torch.where(self.stored > 0, self.stored.clamp(max=self.size), self.size)
+        return self.latents[(uniform.to(there.device) * there).long()].to(uniform.device)
+
+    def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
+        """Along the great circle."""
+        return great_circle(a, b, steps)
+
+    def project(self, z: Tensor) -> Tensor:
+        """``z`` scaled to unit length."""
+        return torch.nn.functional.normalize(z, dim=1)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, size={self.size}"

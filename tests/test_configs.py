@@ -107,6 +107,7 @@ def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path) -> None:
     small = {
         "data.dataset": dataset,
         "data.crop": "null",
+        "data.classes": "null",
         "data.root": tmp_path / "root",
         "evaluation.metrics": "null",  # of noise there is no classifier
         "data.batch_size": 8,

@@ -1,11 +1,13 @@
 """Latent distributions against scipy, and the ways between their draws."""
 
+import math
+
 import pytest
 import torch
 from scipy import stats
 
 from lightning_gans.errors import InputError
-from lightning_gans.priors import Normal, Uniform
+from lightning_gans.priors import MixtureOfGaussians, Normal, Uniform
 
 REFERENCES = [
     pytest.param(Uniform(3), stats.uniform(-1, 2), id="uniform"),
@@ -48,7 +50,7 @@ def test_a_latent_outside_the_uniform_bounds_has_no_density():
     assert Uniform(2).log_prob(torch.tensor([[0.0, 1.1], [-1.1, 0.0]])).eq(-torch.inf).all()
 
 
-@pytest.mark.parametrize("prior", [Uniform(5), Normal(5)])
+@pytest.mark.parametrize("prior", [Uniform(5), Normal(5), MixtureOfGaussians()])
 def test_a_generator_decides_the_draw_and_the_global_stream_does_otherwise(prior):
     assert torch.equal(draw(prior, 8), draw(prior, 8))
     assert not torch.equal(draw(prior, 8), draw(prior, 8, seed=1))
@@ -58,11 +60,11 @@ def test_a_generator_decides_the_draw_and_the_global_stream_does_otherwise(prior
     assert torch.equal(first, prior.sample(8))
 
 
-@pytest.mark.parametrize("prior", [Uniform(6), Normal(6)])
+@pytest.mark.parametrize("prior", [Uniform(6), Normal(6), MixtureOfGaussians()])
 def test_an_interpolation_starts_and_ends_at_the_given_latents(prior):
     a, b = draw(prior, 4), draw(prior, 4, seed=1)
     way = prior.interpolate(a, b, 7)
-    assert way.shape == (7, 4, 6)
+    assert way.shape == (7, 4, prior.dim)
     torch.testing.assert_close(way[0], a)
     torch.testing.assert_close(way[-1], b)
 
@@ -101,11 +103,79 @@ def test_a_normal_interpolation_between_parallel_latents_is_finite_and_hits_both
         (lambda: Uniform(2, low=1, high=-1), "low < high"),
         (lambda: Normal(2, std=0), "positive std"),
         (lambda: Normal(2, std=float("nan")), "positive std"),
+        (lambda: MixtureOfGaussians(0), "at least one component, not 0"),
+        (lambda: MixtureOfGaussians(radius=-1.0), "-1.0"),
+        (lambda: MixtureOfGaussians(along=0.0), "positive along and across"),
+        (lambda: MixtureOfGaussians(across=float("nan")), "nan"),
     ],
 )
 def test_an_impossible_prior_is_refused(make, named):
     with pytest.raises(InputError, match=named):
         make()
+
+
+FLOWERS = [MixtureOfGaussians(), MixtureOfGaussians(3, radius=2.0, along=0.2, across=0.6), MixtureOfGaussians(2, 1.0, 0.2, 0.2)]
+flowers = pytest.mark.parametrize("prior", FLOWERS, ids=repr)
+
+
+def petals(prior):
+    """The components by scipy: each turned by its angle."""
+    for k in range(prior.components):
+        angle = torch.tensor(2 * torch.pi * k / prior.components, dtype=torch.float64)
+        turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+        covariance = turn @ torch.diag(torch.tensor([prior.along, prior.across], dtype=torch.float64) ** 2) @ turn.T
+        yield stats.multivariate_normal((turn[:, 0] * prior.radius).numpy(), covariance.numpy())
+
+
+@flowers
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-10)])
+def test_the_mixtures_log_prob_is_scipys(prior, dtype, tolerance):
+    z = torch.cat([draw(prior, 200), 3 * draw(Normal(2), 20)]).to(dtype)
+    joint = [torch.from_numpy(petal.logpdf(z.double().numpy())) for petal in petals(prior)]
+    joint = torch.stack(joint, 1) - math.log(prior.components)
+    assert prior.log_prob(z).dtype == dtype
+    torch.testing.assert_close(prior.log_joint(z).double(), joint, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(prior.log_prob(z).double(), joint.logsumexp(1), rtol=tolerance, atol=tolerance)
+
+
+@flowers
+def test_draws_of_the_mixture_are_as_dense_as_it_says(prior):
+    """As often in each petal, and with the mean and spread of each; the mean log-density is minus the entropy."""
+    z = draw(prior, 50_000).double()
+    centres = torch.stack([torch.as_tensor(petal.mean) for petal in petals(prior)])
+    assert torch.allclose(z.mean(0), centres.mean(0), atol=0.02)
+    spread = sum(torch.as_tensor(p.cov) + torch.outer(c, c) for p, c in zip(petals(prior), centres, strict=True))
+    assert torch.allclose(z.T @ z / len(z), spread / prior.components, atol=0.05)
+    counts = prior.log_joint(z).argmax(1).bincount(minlength=prior.components)
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-3
+    axis = torch.linspace(-6, 6, 1201, dtype=torch.float64)
+    density = prior.log_prob(torch.cartesian_prod(axis, axis)).exp()
+    cell = (axis[1] - axis[0]) ** 2
+    assert density.sum() * cell == pytest.approx(1, abs=1e-6)
+    assert prior.log_prob(z).mean() == pytest.approx(float((density * density.clamp(min=1e-300).log()).sum() * cell), abs=0.02)
+
+
+def test_a_way_between_petals_stays_where_the_mixture_is():
+    prior = MixtureOfGaussians()
+    a, b = draw(prior, 300).double(), draw(prior, 300, seed=1).double()
+    way = prior.interpolate(a, b, 41)
+    ends = torch.stack([prior.log_prob(a), prior.log_prob(b), prior.log_prob(torch.zeros_like(a))])
+    lowest = prior.log_prob(way.flatten(0, 1)).view(41, 300).amin(0)
+    assert bool((lowest > ends.amin(0) - 1.5).all())
+    chord = prior.log_prob((a + b) / 2)
+    assert chord.quantile(0.1) < ends.amin() - 5, "a straight way would have done"
+    alike = prior.log_joint(a).argmax(1) == prior.log_joint(b).argmax(1)
+    torch.testing.assert_close(way[20][alike], ((a + b) / 2)[alike])
+    steps = (way[1:] - way[:-1])[:, ~alike].norm(dim=2)
+    turn = steps.argmin(0)  # the step around the origin is a short cut
+    steps[turn, torch.arange(steps.shape[1])] = steps.amax(0)
+    torch.testing.assert_close(steps, steps[:1].expand_as(steps))
+
+
+def test_a_way_from_the_origin_is_finite():
+    way = MixtureOfGaussians().interpolate(torch.zeros(2, 2), torch.tensor([[0.0, 0.0], [1.0, 0.5]]), 5)
+    assert way.isfinite().all()
+    torch.testing.assert_close(way[-1], torch.tensor([[0.0, 0.0], [1.0, 0.5]]))
 
 
 def test_a_prior_prints_its_settings():

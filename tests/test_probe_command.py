@@ -17,12 +17,12 @@ from torch import Tensor
 from lightning_gans import InputError
 from lightning_gans.__main__ import main as lightning
 from lightning_gans.cli import main as train
-from lightning_gans.commands.figure import restore
 from lightning_gans.commands.probe import main
-from lightning_gans.evaluation.clustering import clustering_error, kmeans_nmi
+from lightning_gans.evaluation.clustering import clustering_error, kmeans_error, kmeans_nmi
 from lightning_gans.evaluation.densities import density_kl_1d, parzen_log_likelihood
-from lightning_gans.evaluation.probes import knn_probe, linear_probe, pooled_features, svm_probe
+from lightning_gans.evaluation.probes import few_labels, knn_probe, linear_probe, pooled_features, svm_probe
 from lightning_gans.evaluation.sampling import samples
+from lightning_gans.restore import restore
 
 DIGITS = Path(__file__).parents[1] / "configs" / "gaan_digits.yaml"
 SHORT = ["--trainer.max_steps=2", "--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.enable_progress_bar=false"]
@@ -141,7 +141,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize(("protocol", "grid"), [("dcgan", 2), ("ali", None)])
     def test_of_layers_pooled_as_the_protocol_says(self, protocol: Any, grid: int | None, monkeypatch: Any) -> None:
-        monkeypatch.setattr("lightning_gans.commands.probe._GRID", 2)  # the largest maps here are 4x4
+        monkeypatch.setattr("lightning_gans.commands.probe.GRID", 2)  # the largest maps here are 4x4
         restored = Restored("teller")
         layers = [*restored.model.discriminator.stages][:2]
         line = probe("svm", "--layers", *layers, f"--protocol={protocol}", "--per_class=3", "--draws=1", of="teller")
@@ -161,10 +161,35 @@ class TestNumbers:
             assert (line["error"], line["error_n"]) == (pytest.approx(expected.mean), 359)
             assert line["error_standard_error"] == pytest.approx(expected.standard_error)
 
+    @pytest.mark.parametrize("labels", [20, 100])
+    def test_of_few_labels(self, labels: int) -> None:
+        sets = Restored().sets()
+        settings: Any = {"labels": labels, "draws": 4, "seed": 1}
+        for line, expected in (
+            (
+                probe("knn", "--k=2", f"--labels={labels}", "--draws=4", "--seed=1"),
+                few_labels(knn_probe, *sets, k=2, **settings),
+            ),
+            (probe("linear", f"--labels={labels}", "--draws=4", "--seed=1"), few_labels(linear_probe, *sets, **settings)),
+        ):
+            assert (line["error"], line["error_n"], line["labels"]) == (pytest.approx(expected.mean), 4, labels)
+            assert line["error_std"] == pytest.approx(expected.std)
+            assert line["protocol"].endswith(f" of {labels // 10} labelled examples of each class")
+
+    def test_of_few_labels_for_support_vector_machines(self) -> None:
+        line, same = probe("svm", "--labels=50", "--draws=2"), probe("svm", "--per_class=5", "--draws=2")
+        assert {**line, "labels": None} == same
+
     def test_of_clusters_by_k_means(self) -> None:
         line = probe("clusters", "--seed=2")
         restored = Restored()
-        assert line["kmeans_nmi"] == pytest.approx(kmeans_nmi(restored.latents("test"), restored.labels("test"), 2))
+        x, y = restored.latents("test"), restored.labels("test")
+        held = restored.latents("train")[-287:], restored.labels("train")[-287:]
+        error, agreement = kmeans_error(x, y, *held, seed=2)
+        assert line["kmeans_nmi"] == pytest.approx(agreement) == pytest.approx(kmeans_nmi(x, y, 2))
+        assert line["kmeans_error"] == pytest.approx(error.mean)
+        assert line["kmeans_error_standard_error"] == pytest.approx(error.standard_error)
+        assert line["protocol"] == "k-means on the test split, its error by the 287 held out"
         assert "clustering_error" not in line
 
     def test_of_clusters_that_the_model_tells_apart(self) -> None:
@@ -283,6 +308,10 @@ def sorted_by_class(folder: Path) -> str:
         (["linear"], "gan", "GAN has no encoder, which linear needs; name layers with --layers"),
         (["knn", "--layers", "nowhere"], "gaan", r"no layer \['nowhere'\]"),
         (["svm", "--draws=0"], "gaan", "--draws is 0"),
+        (["knn", "--labels=0"], "gaan", "--labels is 0"),
+        (["knn", "--labels=105"], "gaan", "labels is 105, but must be a multiple of the 10 classes"),
+        (["svm", "--labels=5"], "gaan", "labels is 5, but must be a multiple of the 10 classes"),
+        (["linear", "--labels=5000"], "gaan", "class 0 has .* examples to draw 500 from"),
         (["parzen", "--num_samples=-1"], "gaan", "--num_samples is -1"),
         (["knn", "--protocol=ali"], "gaan", "protocol"),
         (["knn", "--k=2000"], "gaan", "k is 2000"),

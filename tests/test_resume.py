@@ -37,7 +37,7 @@ def run(make: Callable[[], Game], max_steps: int, folder: Path | None = None, **
     """Train with an average of the generator, in epochs of 4 batches."""
     keep = saving(folder) if folder else {"callbacks": []}
     keep["callbacks"].append(EMA(0.9))
-    return fit(make(), max_steps, Images("grid25", batch_size=12_500), **{**keep, **settings})
+    return fit(make(), max_steps, Images("grid25", held_out=49_872, batch_size=32), **{**keep, **settings})
 
 
 def everything(trainer: Trainer, folder: Path) -> dict[str, Any]:

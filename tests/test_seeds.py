@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
 # Stands for `lightning fit`: leaves what it leaves, in no time.
 FIT = """
 import json, pathlib, sys, time
-seed, folder, checkpoint = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+seed, folder, checkpoint, stage = int(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
 began = time.time()
 {body}
 run = folder / f"gan_grid25/version_{{len(list(folder.rglob('evaluation.json')))}}"
@@ -50,8 +50,9 @@ class Fake(Experiment):
 
     body = ""
 
-    def arguments(self, seed: int, folder: Path, checkpoint: Path | None) -> list[str]:
-        return [sys.executable, "-S", "-c", FIT.format(body=self.body), str(seed), str(folder), str(checkpoint or "")]
+    def arguments(self, seed: int, folder: Path, checkpoint: Path | None, stage: str = "fit") -> list[str]:
+        code = FIT.format(body=self.body)
+        return [sys.executable, "-S", "-c", code, str(seed), str(folder), str(checkpoint or ""), stage]
 
 
 def fake(body: str = "", **model: Any) -> Fake:
@@ -284,11 +285,45 @@ def test_a_run_without_a_whole_checkpoint_starts_anew(tmp_path: Path) -> None:
     assert not (folder / "version_0").exists()
 
 
-def test_a_run_whose_last_measurement_was_lost_is_repeated(tmp_path: Path) -> None:
+# Has nothing left to train, so that it measures nothing, but where it is asked for just that
+TRAINED = """
+if stage == "validate":
+    line = {"stage": stage, "step": 4, "device": "cpu", "devices": 1, "seed": 0, "modes": 17, "tv_true": 0.5}
+    run = folder / "gan_grid25/version_1"
+    run.mkdir(parents=True)
+    (run / "evaluation.jsonl").write_text(json.dumps(line))
+if checkpoint:
+    sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_whose_last_measurement_was_lost_is_measured_and_not_trained(tmp_path: Path, before: bool) -> None:
+    folder = interrupted(tmp_path, step=4)
+    if not before:  # it is measured at the end of training only
+        (folder / "version_0" / "evaluation.json").unlink()
+    body = TRAINED + "raise SystemExit('trained')"
+    assert seed_runs.run_missing(tmp_path, [fake(body)], [0]) == 0
+    (row,) = seeds.read_runs(tmp_path).values()
+    last = {"modes": {"value": 17, "step": 4}, "tv_true": {"value": 0.5, "step": 4}}
+    best = {**last, "modes": {"value": 25, "step": 2}} if before else last
+    assert row["results"] == {"best": best, "last": last}
+    assert row["device"] == seed_runs.device_name("cpu")
+    assert row["seconds"] == pytest.approx(30 + 99, abs=15)
+
+
+def test_a_run_whose_last_measurement_was_lost_and_cannot_be_made_is_repeated(tmp_path: Path) -> None:
     interrupted(tmp_path, step=4)
     seed_runs.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
     (row,) = seeds.read_runs(tmp_path).values()
     assert row["results"]["last"]["modes"] == {"value": 10, "step": 4}
+
+
+def test_a_finished_run_that_measures_nothing_is_recorded(tmp_path: Path) -> None:
+    (interrupted(tmp_path, step=4) / "version_0" / "evaluation.json").unlink()
+    seed_runs.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
+    (row,) = seeds.read_runs(tmp_path).values()
+    assert row["results"] == {"best": {}, "last": {}}
 
 
 def test_measures_are_best_over_all_folders_of_a_run(tmp_path: Path) -> None:
@@ -365,6 +400,24 @@ REAL = [
     *("--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.max_steps=8", "--trainer.enable_model_summary=false"),
     *("--evaluation.num_samples=200", "--evaluation.every_n_steps=3", "--pictures.num_points=100"),
 ]
+
+
+@pytest.mark.slow
+def test_a_real_run_that_was_killed_before_its_last_measurement_gets_the_same(tmp_path: Path) -> None:
+    settings = [setting for setting in REAL if not any(name in setting for name in ("callbacks", "every_n_steps", "max_steps"))]
+    settings.append("--trainer.max_steps=2")
+    start = [sys.executable, "-m", "lightning_gans", "seeds", *settings, "--seeds=0", "--out=out"]
+    subprocess.run(start, cwd=tmp_path, check=True, capture_output=True)
+    (first,) = seeds.read_runs(tmp_path / "out").values()
+    folder = tmp_path / "out" / first["folder"]
+    for file in [tmp_path / "out" / "runs.jsonl", *folder.rglob("evaluation.json*")]:
+        file.unlink()
+    checkpoints = {file: file.stat().st_mtime_ns for file in folder.rglob("*.ckpt")}
+    subprocess.run(start, cwd=tmp_path, check=True, capture_output=True)
+    (second,) = seeds.read_runs(tmp_path / "out").values()
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.ckpt")} == checkpoints
+    assert second["results"] == first["results"]
+    assert second["results"]["last"]["registered"]["step"] == 2
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classifier_training import RECIPES, classifier_path
 from lightning_gans.evaluation.classifiers import load_classifier
+from lightning_gans.evaluation.recipes import RECIPES, classifier_path
 from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, draw

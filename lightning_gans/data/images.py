@@ -193,6 +193,10 @@ class Images(LightningDataModule):
         """int64 ``(N,)``, where the data has them."""
         return self._of(split).labels()
 
+    def captions(self, split: str) -> list[list[str]] | None:
+        """All captions of every sample, where the data has them."""
+        return self._of(split).captions()
+
     def conditions(self, split: str, rows: Tensor) -> Tensor | None:
         """What travels with samples of a split by number, ``None`` where nothing does."""
         if self.condition_name is None:

@@ -85,6 +85,13 @@ class Split:
         numbers = torch.arange(len(self), device=self.samples.device)
         return self.condition("labels", self.stored(numbers), numbers)
 
+    def captions(self) -> list[list[str]] | None:
+        """All captions of every sample."""
+        if "captions" not in self.conditions:
+            return None
+        found = self.conditions["captions"][self.stored(torch.arange(len(self), device=self.samples.device))]
+        return [[bytes(codes).rstrip(b"\0").decode() for codes in some] for some in found.tolist()]
+
     def chosen(self, numbers: Tensor) -> Split:
         """Only some of the samples."""
         return replace(self, rows=self.stored(numbers))

@@ -17,7 +17,7 @@ from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records, refusals
 from lightning_gans.evaluation.classifiers import Classifier
-from lightning_gans.evaluation.features import describe_network, digit_classifier, find_network, must_be_trained
+from lightning_gans.evaluation.features import counting_classifier, describe_network, find_network, must_be_trained
 from lightning_gans.evaluation.inception import Precision
 from lightning_gans.evaluation.measure import Evaluator, MetricName
 from lightning_gans.evaluation.modes import ModeCount, Protocol
@@ -26,7 +26,7 @@ from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
 from lightning_gans.runs import data_of, log_numbers, run_folder
 
-_NEED_A_NETWORK = {"fid", "fd", "kid", "is", "prdc"}
+_NEED_A_NETWORK = {"fid", "fd", "kid", "is", "mode_score", "prdc", "diversity"}
 
 
 class Evaluation(Callback):
@@ -39,8 +39,10 @@ class Evaluation(Callback):
     Args:
         metrics: what to measure; none counts the modes of points and measures nothing of images. ``fd`` is the Fréchet distance
             in the features, logged as ``fid`` for the genuine Inception at pool3 and else under a name of its own; ``fid``
-            insists on the former; ``kid``; ``is``; ``prdc`` for precision, recall, density and coverage; ``modes`` of points by
-            their centres, of images by the classifier of their dataset; ``reconstruction`` errors, where the model encodes.
+            insists on the former; ``kid``; ``is``; ``mode_score``, by a classifier of the dataset; ``prdc`` for precision,
+            recall, density and coverage; ``diversity``, the mean distance between samples over that between real ones, of
+            points or in the features; ``modes`` of points by their centres, of images by the classifier of their dataset;
+            ``reconstruction`` errors, where the model encodes.
         features: ``inception`` (``inception768``, ``inception192``, ``inception64``), ``classifier`` for that of the dataset,
             trained first if there is none, a classifier's ``.pt`` file, or ``module.Class``.
         weights_path: of Inception; else from $LIGHTNING_GANS_INCEPTION_WEIGHTS or torch hub's cache.
@@ -116,7 +118,8 @@ class Evaluation(Callback):
     def _trains_first(self, data: RealImages) -> bool:
         wanted = {*(self.metrics or ())}
         classifies = "modes" in wanted or (self.features == "classifier" and wanted & _NEED_A_NETWORK)
-        return bool(classifies) and len(data.shape) > 1 and must_be_trained(data.name, Path(getattr(data, "root", "data")))
+        root = Path(getattr(data, "root", "data"))
+        return bool(classifies) and len(data.shape) > 1 and must_be_trained(self.features, data.name, root)
 
     def evaluator(self, data: RealImages) -> Evaluator:
         """What measures any model against ``data``, without a trainer.
@@ -135,9 +138,9 @@ class Evaluation(Callback):
             network = find_network(self.features, data.name, root, self.precision, *found)
             if getattr(network, "precision", "fp32") in ("fp16", "bf16"):
                 reference = find_network(self.features, data.name, root, "fp32", *found)
-            refusals.check_network(network, metrics)
+            refusals.check_network(network, metrics, data)
         if "modes" in metrics and not points:
-            classifier = digit_classifier(data.name, root)
+            classifier = counting_classifier(self.features, data.name, root)
             if isinstance(network, Classifier) and network.identity == classifier.identity:
                 classifier = network  # so that images go through it once
         many = 2_000 if points else 25_600 if data.name == "mnist1k" else 10_000
@@ -203,8 +206,8 @@ class Evaluation(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._last and trainer.is_global_zero and self._evaluator is not None:
-            best = "perfect sampler" if len(self._evaluator.data.shape) == 1 else "uniform sampler"
-            records.show(f"step {self._measured_at}, {self._protocol()}", self._last, self._evaluator.floor, best)
+            title = f"step {self._measured_at}, {self._protocol()}"
+            records.show(title, self._last, self._evaluator.floor, self._evaluator.floor_is)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.VALIDATING:

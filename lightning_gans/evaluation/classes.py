@@ -24,12 +24,13 @@ class ClassCoverage(Metric):
     - ``kl``: sum of p_i log(K p_i) in nats, KL(samples || uniform), 0 to log K; classes without a sample add nothing;
     - ``entropy``: log K - kl, in nats;
     - ``tv``: half the sum of ``|p_i - q_i|``, 0 to 1; what DAN (Li et al. 2017) reports for digits is this with uniform q.
-      The TV of GAAN's table, on points, is not halved: see ``ModeCount``.
+      The TV of GAAN's table, on points, is not halved: see ``ModeCount``;
+    - ``kl_real``, where there is a reference that has every class: sum of p_i log(p_i / q_i) in nats, KL(samples || reference).
 
     Args:
         num_classes: K.
-        reference: the histogram ``(K,)`` to which ``tv`` is the distance, in counts or shares, such as the real data's;
-            uniform if none.
+        reference: the histogram ``(K,)`` to which ``tv`` is the distance and ``kl_real`` the divergence, in counts or shares,
+            such as the real data's; uniform if none.
     """
 
     full_state_update = False
@@ -42,6 +43,7 @@ class ClassCoverage(Metric):
         if shares.shape != (num_classes,) or not shares.isfinite().all() or shares.min() < 0 or shares.sum() == 0:
             raise InputError(f"a histogram of {num_classes} classes is {num_classes} counts, none negative, not all zero")
         self.register_buffer("reference", shares / shares.sum(), persistent=False)
+        self._compares = reference is not None and bool((shares > 0).all())
         self.add_state("counts", torch.zeros(num_classes, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, predicted: Tensor) -> None:
@@ -55,12 +57,13 @@ class ClassCoverage(Metric):
             raise InputError("no sample was classified; raise num_samples")
         share = self.counts.double() / total
         entropy = -torch.special.xlogy(share, share).sum()
-        return {
+        found = {
             "modes": (self.counts > 0).sum(),
             "kl": math.log(len(share)) - entropy,
             "entropy": entropy,
             "tv": (share - self.reference).abs().sum() / 2,
         }
+        return found | ({"kl_real": -entropy - share @ self.reference.log()} if self._compares else {})
 
     def _count(self, labels: Tensor) -> None:
         self.counts += torch.bincount(labels.to(self.counts.device), minlength=len(self.counts))
@@ -84,21 +87,26 @@ class StackedClassCoverage(ClassCoverage):
         self._count(digits @ torch.tensor([100, 10, 1], device=digits.device))
 
 
-def perfect_sampler(num_classes: int, n: int) -> dict[str, float]:
-    """What ``ClassCoverage`` gives on average for ``n`` independent draws from the uniform law: the best that can be hoped for.
+def perfect_sampler(num_classes: int, n: int, reference: Tensor | None = None) -> dict[str, float]:
+    """What ``ClassCoverage`` gives on average for ``n`` independent draws: the best that can be hoped for.
 
-    Exact, as sums over the binomial law of one class's count; ``kl`` is about (K - 1) / 2n for large n.
+    They are from the uniform law, or from that of a reference ``(K,)`` in counts or shares, as ``ClassCoverage`` takes it.
+
+    Exact, as sums over the binomial law of each class's count; ``kl``, or ``kl_real``, is about (K - 1) / 2n for large n.
     """
-    count = torch.arange(n + 1).double()
-    probability = Binomial(n, torch.tensor(1 / num_classes, dtype=torch.float64)).log_prob(count).exp()
+    count = torch.arange(n + 1).double()[:, None]
     share = count / n
-    entropy = -num_classes * float(probability @ torch.special.xlogy(share, share))
-    return {
-        "modes": num_classes * (1 - float(probability[0])),
+    law = torch.full((1,), 1 / num_classes, dtype=torch.float64) if reference is None else reference.double() / reference.sum()
+    times = num_classes // len(law)  # the same for every class of the uniform law
+    probability = Binomial(n, law).log_prob(count).exp()
+    entropy = -times * float((probability * torch.special.xlogy(share, share)).sum())
+    found = {
+        "modes": times * float((1 - probability[0]).sum()),
         "kl": math.log(num_classes) - entropy,
         "entropy": entropy,
-        "tv": num_classes / 2 * float(probability @ (share - 1 / num_classes).abs()),
+        "tv": times / 2 * float((probability * (share - law).abs()).sum()),
     }
+    return found | ({"kl_real": -entropy - float(law @ law.log())} if reference is not None and (law > 0).all() else {})
 
 
 def _labels(predicted: Tensor, classes: int, expected: str, dim: int) -> Tensor:

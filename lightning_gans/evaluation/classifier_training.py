@@ -7,7 +7,7 @@ import io
 import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +19,11 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from tqdm import tqdm
 
-from lightning_gans import checks
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classifiers import KIND, Architecture, Classifier, load_classifier
+from lightning_gans.evaluation.classifiers import KIND, Classifier, load_classifier
+from lightning_gans.evaluation.colours import colour_labels
+from lightning_gans.evaluation.recipes import RECIPES, Recipe, classifier_path
 from lightning_gans.evaluation.sampling import private_streams
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
@@ -30,60 +31,6 @@ from lightning_gans.strategy import world_size
 Device = Literal["auto", "cpu"]
 
 _BLOCK = 1000
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a classifier is trained: AdamW, one cycle of learning rates, images moved about a little at random.
-
-    Args:
-        dataset: a name, or the path of images in folders that are named for their classes.
-        architecture: ``lenet`` for digits, ``resnet`` for colour.
-        epochs: passes over the training images.
-        batch_size: images a step.
-        lr: the largest learning rate, reached after three tenths of the training.
-        weight_decay: of AdamW.
-        label_smoothing: share of a label's weight that is spread over all classes.
-        degrees: images are turned by up to so many.
-        scale: images are scaled by up to this fraction.
-        shift: images are moved by up to so many pixels along each axis.
-        flip: every second image is mirrored.
-        seed: of initial weights, order and augmentation.
-        max_error: use is refused above this error on the test images, as a fraction.
-    """
-
-    dataset: str = "mnist"
-    architecture: Architecture = "lenet"
-    epochs: int = 7
-    batch_size: int = 128
-    lr: float = 5e-3
-    weight_decay: float = 0.01
-    label_smoothing: float = 0.05
-    degrees: float = 10.0
-    scale: float = 0.1
-    shift: int = 2
-    flip: bool = False
-    seed: int = 0
-    max_error: float = 0.005
-
-    def __post_init__(self) -> None:
-        checks.positive(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr)
-        checks.not_negative(weight_decay=self.weight_decay, degrees=self.degrees, shift=self.shift)
-        checks.fractions(scale=self.scale, label_smoothing=self.label_smoothing, max_error=self.max_error)
-
-
-_RESNET = Recipe(architecture="resnet", epochs=40, lr=1e-2, weight_decay=0.05, degrees=0, scale=0, shift=4)
-RECIPES = {
-    "mnist": Recipe(),
-    "digits": Recipe("digits", epochs=30, degrees=5, shift=1, max_error=0.03),
-    "cifar10": replace(_RESNET, dataset="cifar10", flip=True, max_error=0.08),
-    "svhn": replace(_RESNET, dataset="svhn", shift=2, max_error=0.04),
-}
-
-
-def classifier_path(architecture: str, dataset: str, root: str | Path) -> Path:
-    """Where the classifier of a dataset by name is kept."""
-    return Path(root) / "classifiers" / f"{architecture}_{dataset}.pt"
 
 
 def classifier_for(dataset: str, root: str | Path = "data", max_error: float | None = None) -> Classifier:
@@ -133,31 +80,63 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
     Raises:
         InputError: the dataset is missing, has no labels or no images.
     """
-    data = Images(recipe.dataset, root=str(root))
+    data = Images(recipe.dataset, root=str(root), held_out=recipe.held_out)
     data.prepare_data()
     data.setup("fit")
-    labels = data.labels("train")
-    if labels is None or len(data.shape) != 3:
-        raise InputError(f"{recipe.dataset} has no labelled images to train a classifier on; choose another dataset")
+    train, classes = _labelled(data, "train", recipe.colour_of)
+    test, _ = _labelled(data, "test", recipe.colour_of, classes)
     where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     channels, height, width = data.shape
     with private_streams():
         torch.manual_seed(recipe.seed)
-        classifier = Classifier(recipe.architecture, data.name, data.classes, (channels, height, width)).to(where)
-        _train(classifier, data, recipe)
+        made = (recipe.architecture, data.name, classes, (channels, height, width), recipe.colour_of)
+        classifier = Classifier(*made).to(where)
+        _train(classifier, train, recipe)
     classifier.test_error = measure_error(classifier, data)
-    path = Path(out) if out else classifier_path(recipe.architecture, data.name, root)
-    _save(classifier, recipe, data, path)
-    rank_zero_info(f"{classifier.name}: {classifier.test_error:.2%} test error, in {path}")
+    classifier.majority_error = float((test.labels != train.labels.bincount().argmax()).double().mean())
+    held_out_error = measure_error(classifier, data, "valid") if recipe.held_out else None
+    name = f"{data.name}_{recipe.colour_of}" if recipe.colour_of else data.name
+    path = Path(out) if out else classifier_path(recipe.architecture, name, root)
+    _save(classifier, recipe, train, test, held_out_error, path)
+    held_out = "" if held_out_error is None else f"{held_out_error:.2%} error on training images held out, "
+    rank_zero_info(
+        f"{classifier.name}: {held_out}{classifier.test_error:.2%} test error ({classifier.majority_error:.2%} for the "
+        f"commonest class alone) on {len(test.rows):,} of {data.size('test'):,} images, trained on {len(train.rows):,} of "
+        f"{data.size('train'):,}; in {path}"
+    )
     if not classifier.test_error <= recipe.max_error:
         rank_zero_warn(f"{classifier.name} errs more often than max_error {recipe.max_error:.2%} allows: its use is refused")
     return path
 
 
-def _train(classifier: Classifier, data: Images, recipe: Recipe) -> None:
+@dataclass(frozen=True)
+class _Labelled:
+    """The images of a split that have a label, by number ``(n,)``, and their labels ``(n,)``."""
+
+    data: Images
+    split: str
+    rows: Tensor
+    labels: Tensor
+
+
+def _labelled(
+    data: Images, split: str, colour_of: str | None, classes: tuple[str, ...] | None = None
+) -> tuple[_Labelled, tuple[str, ...]]:
+    """What there is to learn or to test on, and the names of the classes."""
+    if colour_of is None:
+        labels, classes = data.labels(split), data.classes
+    else:
+        labels, classes = colour_labels(data, split, colour_of, classes)
+    if labels is None or len(data.shape) != 3 or not (labels >= 0).any():
+        what = f"images with a colour of {colour_of} in their captions" if colour_of else "labelled images"
+        raise InputError(f"{data.name} ({split}) has no {what} to train a classifier on; choose another dataset")
+    rows = (labels >= 0).nonzero().flatten()
+    return _Labelled(data, split, rows, labels[rows]), classes
+
+
+def _train(classifier: Classifier, train: _Labelled, recipe: Recipe) -> None:
     device = next(classifier.parameters()).device
-    labels = data.labels("train")
-    assert labels is not None
+    labels = train.labels
     generator = keyed_generator("classifier", recipe.seed)
     size = min(recipe.batch_size, len(labels))
     steps = len(labels) // size
@@ -167,7 +146,7 @@ def _train(classifier: Classifier, data: Images, recipe: Recipe) -> None:
     with tqdm(total=recipe.epochs * steps, desc=f"training {classifier.name}", delay=1, unit=" steps") as bar:
         for _ in range(recipe.epochs):
             for rows in torch.randperm(len(labels), generator=generator)[: steps * size].split(size):
-                images = augment(data.real("train", rows), recipe, generator).to(device)
+                images = augment(train.data.real(train.split, train.rows[rows]), recipe, generator).to(device)
                 loss = F.cross_entropy(
                     classifier.classify(images), labels[rows].to(device), label_smoothing=recipe.label_smoothing
                 )
@@ -194,29 +173,34 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
 
 
 @torch.no_grad()
-def measure_error(classifier: Classifier, data: Images) -> float:
-    """The share of the test images that is put into a wrong class."""
-    labels = data.labels("test")
-    assert labels is not None
+def measure_error(classifier: Classifier, data: Images, split: str = "test") -> float:
+    """The share of a split's images with a label that is put into a wrong class."""
+    test, _ = _labelled(data, split, classifier.colour_of, classifier.classes)
     device = next(classifier.parameters()).device
     wrong = 0
-    for rows in torch.arange(len(labels)).split(_BLOCK):
-        found = classifier.classify(data.real("test", rows).to(device)).argmax(1).cpu()
-        wrong += int((found != labels[rows]).sum())
-    return wrong / len(labels)
+    for rows, labels in zip(test.rows.split(_BLOCK), test.labels.split(_BLOCK), strict=True):
+        found = classifier.classify(data.real(split, rows).to(device)).argmax(1).cpu()
+        wrong += int((found != labels).sum())
+    return wrong / len(test.labels)
 
 
-def _save(classifier: Classifier, recipe: Recipe, data: Images, path: Path) -> None:
+def _save(
+    classifier: Classifier, recipe: Recipe, train: _Labelled, test: _Labelled, held_out_error: float | None, path: Path
+) -> None:
     content = {
         "kind": KIND,
         "architecture": classifier.architecture,
         "dataset": classifier.dataset,
+        "colour_of": classifier.colour_of,
         "classes": list(classifier.classes),
         "shape": list(classifier.shape),
         "weights": {name: value.cpu() for name, value in classifier.state_dict().items()},
         "sha256": classifier.identity,
         "test_error": classifier.test_error,
-        "data": {split: data.fingerprint(split) for split in ("train", "test")},
+        "majority_error": classifier.majority_error,
+        "held_out_error": held_out_error,
+        "data": {some.split: some.data.fingerprint(some.split) for some in (train, test)},
+        "labelled": {some.split: len(some.rows) for some in (train, test)},
         "recipe": asdict(recipe),
     }
     written = io.BytesIO()
@@ -231,7 +215,7 @@ def _save(classifier: Classifier, recipe: Recipe, data: Images, path: Path) -> N
 
 
 def main(args: list[str]) -> None:
-    """``lightning classifier [--config FILE] [--dataset NAME] [--root FOLDER] [--out FILE] ...``.
+    """``lightning classifier [--config FILE] [--dataset NAME] [--colour_of NOUN] [--root FOLDER] [--out FILE] ...``.
 
     What is not given is the dataset's recipe, where there is one.
 
@@ -243,8 +227,9 @@ def main(args: list[str]) -> None:
     parser.add_class_arguments(Recipe)
     parser.add_function_arguments(train_classifier, skip={"recipe"})
     try:
-        dataset = parser.parse_args(args).dataset
-        parser.set_defaults(asdict(RECIPES.get(dataset, Recipe(dataset))))
+        asked = parser.parse_args(args)
+        name = f"{asked.dataset}_{asked.colour_of}" if asked.colour_of else asked.dataset
+        parser.set_defaults(asdict(RECIPES.get(name, Recipe(asked.dataset))))
         settings = parser.parse_args(args).as_dict()
     except argparse.ArgumentError as error:
         raise InputError(f"{' '.join(str(error).split())} (see lightning classifier --help)") from error

@@ -6,6 +6,7 @@ import hashlib
 import math
 import pickle
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ KIND = "lightning_gans.classifier/1"
 class LeNet(nn.Sequential):
     """Convolution and max-pooling three times, then a hidden layer, as LeNet-5 (LeCun et al. 1998); with batch norm and ReLU.
 
+    From 64x64 pixels on they are four times, with half as many maps in the first three.
+
     Args:
         shape: of an image ``(C, H, W)``, at least 8x8.
     """
@@ -32,9 +35,11 @@ class LeNet(nn.Sequential):
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             return [convolution, nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]  # pooled first: cheaper
 
-        flat = 128 * (shape[1] // 8) * (shape[2] // 8)
+        widths = (16, 32, 64, 128) if min(shape[1:]) >= 64 else (32, 64, 128)
+        stages = [layer for inputs, outputs in pairwise((shape[0], *widths)) for layer in stage(inputs, outputs)]
+        flat = 128 * (shape[1] >> len(widths)) * (shape[2] >> len(widths))
         hidden = [nn.Flatten(), nn.Linear(flat, self.dim, bias=False), nn.BatchNorm1d(self.dim), nn.ReLU(inplace=True)]
-        super().__init__(*stage(shape[0], 32), *stage(32, 64), *stage(64, 128), *hidden)
+        super().__init__(*stages, *hidden)
 
 
 class ResNet(nn.Sequential):
@@ -88,27 +93,38 @@ class Classifier(nn.Module):
         dataset: the name of what it was trained on.
         classes: names of the K classes.
         shape: of an image ``(C, H, W)``.
+        colour_of: what the classes are colours of, by the images' captions, see ``colour_labels``; none for the data's own.
 
     Attributes:
-        name: architecture and dataset, such as ``lenet_mnist``.
+        name: architecture and dataset, such as ``lenet_mnist``, and what the colours are of, such as ``lenet_anime_hair``.
         key: what a Fréchet distance in its features is called, such as ``fd_lenet_mnist``; never has ``fid`` in it.
         dim: number of features, those before the last layer.
         test_error: as a fraction, NaN before it is measured.
+        majority_error: the same of calling every image what most of the training images are.
     """
 
-    def __init__(self, architecture: Architecture, dataset: str, classes: tuple[str, ...], shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        dataset: str,
+        classes: tuple[str, ...],
+        shape: tuple[int, int, int],
+        colour_of: str | None = None,
+    ) -> None:
         super().__init__()
         if min(shape[1:]) < 8:
             raise InputError(f"classifiers take images of at least 8x8 pixels, not {shape[2]}x{shape[1]}; set image_size")
         if len(classes) < 2:
             raise InputError(f"{dataset} has {len(classes)} classes, a classifier needs two; choose another dataset")
         self.architecture, self.dataset, self.classes, self.shape = architecture, dataset, classes, shape
+        self.colour_of = colour_of
         self.network = _ARCHITECTURES[architecture](shape)
         self.dim = self.network.dim
         self.head = nn.Linear(self.dim, len(classes))
-        self.name = f"{architecture}_{re.sub('[^a-z0-9]+', '_', dataset.lower())}"
+        called = f"{dataset}_{colour_of}" if colour_of else dataset
+        self.name = f"{architecture}_{re.sub('[^a-z0-9]+', '_', called.lower())}"
         self.key = f"fd_{self.name.replace('fid', 'f_id')}"
-        self.test_error = math.nan
+        self.test_error = self.majority_error = math.nan
 
     @property
     def identity(self) -> str:
@@ -172,11 +188,12 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     if not isinstance(stored, dict) or stored.get("kind") != KIND:
         raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
     with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
-        classifier = Classifier(stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
+        made = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
+        classifier = Classifier(*made, stored.get("colour_of"))
     classifier.load_state_dict(stored["weights"], assign=True)
     if classifier.identity != stored["sha256"]:
         raise InputError(f"the weights in {path} are damaged; train the classifier anew with lightning classifier")
-    classifier.test_error = stored["test_error"]
+    classifier.test_error, classifier.majority_error = stored["test_error"], stored.get("majority_error", math.nan)
     bound = stored["recipe"]["max_error"] if max_error is None else max_error
     if not classifier.test_error <= bound:
         raise InputError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lightning_gans.errors import InputError
@@ -38,9 +40,35 @@ def nmi(labels: Array, clusters: Array) -> float:
     return float(normalized_mutual_info_score(to_numpy(labels), to_numpy(clusters)))
 
 
+def kmeans_error(
+    features: Array, labels: Array, validation: Array, validation_labels: Array, seed: int = 0
+) -> tuple[Estimate, float]:
+    """``clustering_error`` and ``nmi`` of k-means clusters of the features, as many as labels, best of 10 starts.
+
+    Args:
+        features: that are clustered ``(N, D)``.
+        labels: theirs ``(N,)``.
+        validation: features ``(M, D)``: a cluster takes the label of the one that is nearest to its centre.
+        validation_labels: ``(M,)``.
+        seed: of the starts.
+
+    Raises:
+        InputError: arrays do not fit together or are not finite.
+    """
+    x, y = labelled(features, labels, "clustered")
+    found = _kmeans(x, y, seed)
+    heads, of_heads = labelled(validation, validation_labels, "validation")
+    error = clustering_error(-found.transform(heads), of_heads, -found.transform(x), y)
+    return error, nmi(y, found.labels_)
+
+
 def kmeans_nmi(features: Array, labels: Array, seed: int = 0) -> float:
     """``nmi`` of the labels with k-means clusters of the features ``(N, D)``, as many as labels, best of 10 starts."""
+    x, y = labelled(features, labels, "clustered")
+    return nmi(y, _kmeans(x, y, seed).labels_)
+
+
+def _kmeans(x: np.ndarray, y: np.ndarray, seed: int) -> Any:
     from sklearn.cluster import KMeans
 
-    x, y = labelled(features, labels, "clustered")
-    return nmi(y, KMeans(len(np.unique(y)), n_init=10, random_state=seed).fit_predict(x))
+    return KMeans(len(np.unique(y)), n_init=10, random_state=seed).fit(x)

@@ -54,7 +54,7 @@ def evaluate(
         real: ``Images``; images ``(N, C, H, W)`` in [-1, 1] or uint8; or these and their labels ``(N,)``, which a conditional
             sampler is given, too.
         metrics: as of ``Evaluation``, like the settings below that are not described here.
-        features: what ``fd``, ``kid``, ``is`` and ``prdc`` compare.
+        features: what ``fd``, ``kid``, ``is``, ``mode_score``, ``prdc`` and ``diversity`` of images compare.
         num_samples: generated samples; none for 2,000 points, 25,600 of MNIST-1K, 10,000 other images.
         num_real: real samples; none for as many as generated ones, or all there are.
         split: of ``Images`` that is compared with.

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classifier_training import RECIPES, classifier_for, classifier_path
+from lightning_gans.evaluation.classifier_training import classifier_for
 from lightning_gans.evaluation.classifiers import Classifier, load_classifier
 from lightning_gans.evaluation.inception import Inception, Layer, Precision
+from lightning_gans.evaluation.recipes import RECIPES, classifier_path
 from lightning_gans.evaluation.sampling import private_streams
 
 _INCEPTION: dict[str, Layer] = {"inception": 2048, "inception768": 768, "inception192": 192, "inception64": 64}
@@ -27,6 +28,27 @@ class FeatureNetwork(Protocol):
         key: what a Fréchet distance in its features is called; ``fid`` for one network only.
         identity: sha256 of its weights.
         dim: number of features.
+
+    Examples:
+        DINOv2 by torch hub, in a file ``dino.py`` beside where the command runs, for ``--evaluation.features dino.DINOv2``;
+        ``torch.hub.load("folder", ..., source="local")`` has it from a folder::
+
+            class DINOv2(torch.nn.Module):
+                name, key, dim, identity = "dinov2_vits14", "fd_dinov2_vits14", 384, "facebookresearch/dinov2:main"
+
+                def __init__(self):
+                    super().__init__()
+                    self.network = torch.hub.load("facebookresearch/dinov2", self.name).eval().requires_grad_(False)
+
+                def forward(self, images):
+                    images = images.float() / 255
+                    images = images.expand(-1, 3, -1, -1)
+                    images = torch.nn.functional.interpolate(images, (224, 224), mode="bicubic", antialias=True)
+                    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], device=images.device)
+                    return self.network((images - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+
+                def logits(self, features):
+                    raise NotImplementedError("has no classes: leave is and mode_score out")
     """
 
     name: str
@@ -83,15 +105,27 @@ def find_network(
     return made
 
 
-def digit_classifier(dataset: str, root: Path) -> Classifier:
-    """The classifier that counts the classes of a dataset: MNIST's for three digits in one image."""
-    return classifier_for(_classified_by(dataset), root)
+def counting_classifier(features: str, dataset: str, root: Path) -> Classifier:
+    """The classifier that counts the classes of a dataset: MNIST's for three digits in one image.
+
+    It is the one that ``features`` names the file of, where that was trained on this dataset or there is no recipe for it.
+    """
+    return _in_file(features, dataset) or classifier_for(_classified_by(dataset), root)
 
 
-def must_be_trained(dataset: str, root: Path) -> bool:
+def must_be_trained(features: str, dataset: str, root: Path) -> bool:
     """Whether the classifier of a dataset is not there yet."""
     recipe = RECIPES.get(_classified_by(dataset))
-    return recipe is not None and not classifier_path(recipe.architecture, recipe.dataset, root).is_file()
+    if recipe is None or classifier_path(recipe.architecture, recipe.dataset, root).is_file():
+        return False
+    return _in_file(features, dataset) is None
+
+
+def _in_file(features: str, dataset: str) -> Classifier | None:
+    """The classifier that ``features`` names, if it is the one to count the classes of a dataset with."""
+    known = _classified_by(dataset)
+    found = load_classifier(features) if features.endswith(".pt") else None
+    return found if found is not None and (found.dataset == known or known not in RECIPES) else None
 
 
 def _classified_by(dataset: str) -> str:

@@ -16,6 +16,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation import feature_metrics
 from lightning_gans.evaluation.classes import ClassCoverage, StackedClassCoverage, perfect_sampler
 from lightning_gans.evaluation.classifiers import Classifier
+from lightning_gans.evaluation.colours import classes_for, labels_for
 from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
 from lightning_gans.evaluation.inception import quantise, to_uint8
 from lightning_gans.evaluation.modes import ModeCount, perfect_mixture
@@ -27,7 +28,7 @@ from lightning_gans.protocols import Encodes, Generates
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
 
-MetricName = Literal["fid", "fd", "kid", "is", "prdc", "modes", "reconstruction"]
+MetricName = Literal["fid", "fd", "kid", "is", "mode_score", "prdc", "diversity", "modes", "reconstruction"]
 
 
 @dataclass
@@ -35,7 +36,8 @@ class Evaluator:
     """Measures samplers against one set of real data; networks and real statistics are kept between measurements.
 
     Args:
-        real: the real samples, and the network to compare features in for all but ``modes`` and ``reconstruction``.
+        real: the real samples, and the network to compare features in for all but ``modes`` and ``reconstruction``;
+            none for points, whose ``diversity`` is that of their coordinates.
         metrics: what to measure.
         classifier: to count the classes of images with.
         modes: the counting protocol for points.
@@ -50,10 +52,11 @@ class Evaluator:
     num_samples: int = 10_000
     seed: int = 0
     _floor: dict[str, float] | None = field(default=None, init=False)
+    _real_diversity: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.data, self.network = self.real.data, self.real.network
-        self.real.keeps_features = bool({"kid", "is", "prdc"} & {*self.metrics})
+        self.real.keeps_features = bool({"kid", "is", "mode_score", "prdc", "diversity"} & {*self.metrics})
 
     def measure(self, model: Generates) -> dict[str, float]:
         """Every number; must be called on all ranks, which all get the same.
@@ -67,7 +70,7 @@ class Evaluator:
             if network is not None:
                 cast(Any, network).to(device)
         if len(self.data.shape) == 1:
-            return self._count_modes(model, device)
+            return self._measure_points(model, device)
         found = self._compare(model, device) if {*self.metrics} - {"reconstruction"} else {}
         if "reconstruction" in self.metrics and isinstance(model, Encodes):
             found |= self._reconstruct(model, device)
@@ -83,18 +86,45 @@ class Evaluator:
             if "modes" in self.metrics and self.data.centres is not None and self.data.std and self.modes:
                 draws = perfect_mixture(self.data.centres, self.data.std, self.modes, self.num_samples)
                 self._floor = {name: fmean(one[name] for one in draws) for name in draws[0]}
-            elif "modes" in self.metrics and self.data.classes:
-                self._floor = perfect_sampler(len(self.data.classes), self.num_samples)
+            elif "modes" in self.metrics and (classes := classes_for(self.classifier, self.data)):
+                law = self._label_counts(self.classifier, self.real.split) if self._counts_colours else None
+                self._floor = perfect_sampler(len(classes), self.num_samples, law)
         return self._floor
 
-    def _count_modes(self, model: Generates, device: torch.device) -> dict[str, float]:
-        if "modes" not in self.metrics or self.modes is None or self.data.centres is None or self.data.std is None:
+    @property
+    def floor_is(self) -> str:
+        """Whose ``floor`` that is: of classes that are about even, a uniform sampler's."""
+        return "perfect sampler" if len(self.data.shape) == 1 or self._counts_colours else "uniform sampler"
+
+    @property
+    def _counts_colours(self) -> bool:
+        return self.classifier is not None and self.classifier.colour_of is not None
+
+    def _measure_points(self, model: Generates, device: torch.device) -> dict[str, float]:
+        count = None
+        if "modes" in self.metrics and self.modes is not None and self.data.centres is not None and self.data.std is not None:
+            count = ModeCount(self.data.centres, self.data.std, self.modes).to(device)
+        if count is None and "diversity" not in self.metrics:
             return {}
-        metric = ModeCount(self.data.centres, self.data.std, self.modes).to(device)
+        kept: list[Tensor] = []
         with evaluating(cast(nn.Module, model)):
             for some in self._samples(model, device):
-                metric.update(some)
-        return {name: float(value) for name, value in metric.compute().items()}
+                kept += [some.cpu()] if "diversity" in self.metrics else []
+                if count is not None:
+                    count.update(some)
+        found = {} if count is None else {name: float(value) for name, value in count.compute().items()}
+        if "diversity" in self.metrics:
+            fake = gather_rows(torch.cat(kept) if kept else torch.zeros(0, *self.data.shape), device)
+            found["diversity"] = self._diversity(self.data.real(self.real.split, self.real.rows), fake)
+        return found
+
+    def _diversity(self, real: Tensor, fake: Tensor) -> float:
+        """Of generated samples, in that of the real ones."""
+        if self._real_diversity is None:
+            self._real_diversity = feature_metrics.diversity(real)
+        if not self._real_diversity:
+            raise InputError("all real samples are the same, so that there is no diversity to compare with; leave it out")
+        return feature_metrics.diversity(fake) / self._real_diversity
 
     def condition(self, numbers: Tensor) -> Tensor | None:
         """What the samples of some numbers are conditioned on: what travels with the real ones, in an order of its own.
@@ -151,9 +181,20 @@ class Evaluator:
             found |= feature_metrics.kid(self.real.features, fake)
         if "is" in self.metrics:
             found |= feature_metrics.inception_score(self.network.logits(fake.to(device)).cpu())
+        if "mode_score" in self.metrics:
+            counts = self._label_counts(self.network, "train")
+            assert counts is not None
+            found |= feature_metrics.mode_score(self.network.logits(fake.to(device)).cpu(), counts)
         if "prdc" in self.metrics:
             found |= feature_metrics.prdc(self.real.features.to(device), fake.to(device))
+        if "diversity" in self.metrics:
+            found["diversity"] = self._diversity(self.real.features.to(device), fake.to(device))
         return {name if name == self.network.key else f"{name}{suffix}": value for name, value in found.items()}
+
+    def _label_counts(self, network: object, split: str) -> Tensor | None:
+        """Of real images, class by class ``(K,)``, where they have the classes that a network tells apart."""
+        labels = labels_for(network, self.data, split)
+        return None if labels is None else torch.bincount(labels.cpu(), minlength=len(classes_for(network, self.data)))
 
     def _features(self, images: Tensor) -> Tensor:
         assert self.network is not None
@@ -170,9 +211,8 @@ class Evaluator:
             return None
         if self.data.name == "mnist1k":
             return StackedClassCoverage().to(device)
-        labels = self.data.labels(self.real.split)
-        reference = None if labels is None else torch.bincount(labels.cpu(), minlength=len(self.data.classes))
-        return ClassCoverage(len(self.data.classes), reference).to(device)
+        reference = self._label_counts(self.classifier, self.real.split)
+        return ClassCoverage(len(classes_for(self.classifier, self.data)), reference).to(device)
 
     def _classify(self, images: Tensor, features: Tensor | None) -> Tensor:
         classifier = self.classifier

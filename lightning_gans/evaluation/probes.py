@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -167,6 +167,54 @@ def linear_probe(
     target = labelled(test, test_labels, "test")
     found = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter)).fit(x, y).predict(target[0])
     return Estimate.of(found != target[1])
+
+
+def few_labels(
+    probe: Callable[..., Estimate],
+    train: Array,
+    train_labels: Array,
+    test: Array,
+    test_labels: Array,
+    labels: int = 100,
+    draws: int = 10,
+    seed: int = 0,
+    **settings: Any,
+) -> Estimate:
+    """The error rates of ``knn_probe`` or ``linear_probe`` where few examples have labels, over draws of these.
+
+    Args:
+        probe: one of them.
+        train: features ``(N, D)`` that are drawn from.
+        train_labels: ``(N,)``.
+        test: features ``(M, D)``; all of them are classified after every draw.
+        test_labels: ``(M,)``.
+        labels: examples in a draw, as many of each class.
+        draws: how many.
+        seed: of the draws; ``svm_probe`` draws the same ones from the same examples.
+        settings: of the probe.
+
+    Raises:
+        InputError: ``labels`` cannot be had in equal parts, or the probe refuses.
+    """
+    x, y = labelled(train, train_labels, "training")
+    per_class = share_of_each(y, labels)
+    errors = []
+    for number in tqdm(range(draws), "draws of labels", delay=5):
+        rows = balanced_draw(y, per_class, seed, "test", number)
+        errors.append(probe(x[rows], y[rows], test, test_labels, **settings).mean)
+    return Estimate.of(np.array(errors))
+
+
+def share_of_each(y: np.ndarray, labels: int) -> int:
+    """Examples of each class where there are so many ``labels`` of all.
+
+    Raises:
+        InputError: there are no equal parts.
+    """
+    classes = len(np.unique(y))
+    if labels % classes:
+        raise InputError(f"labels is {labels}, but must be a multiple of the {classes} classes")
+    return labels // classes
 
 
 @torch.no_grad()

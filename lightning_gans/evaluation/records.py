@@ -15,7 +15,7 @@ from rich.table import Table
 from lightning_gans import __version__
 
 _SUMMARY = "evaluation.json"
-_HIGHER = ("modes", "registered", "is", "precision", "recall", "density", "coverage", "entropy")
+_HIGHER = ("modes", "registered", "is", "mode_score", "precision", "recall", "density", "coverage", "diversity", "entropy")
 _ASIDE = {"std", "size", "halved"}  # what nobody would choose a checkpoint by
 
 

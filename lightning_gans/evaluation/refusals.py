@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
+from lightning_gans.evaluation.colours import classes_for, labels_for
 from lightning_gans.evaluation.features import FeatureNetwork
+from lightning_gans.evaluation.real import RealImages
 from lightning_gans.protocols import Encodes
 
 
-def check_network(network: FeatureNetwork, metrics: Collection[str]) -> None:
+def check_network(network: FeatureNetwork, metrics: Collection[str], data: RealImages) -> None:
     """Refuse metrics that these features do not allow."""
     if "fid" in metrics and network.key != "fid":
         raise InputError(
@@ -23,6 +26,21 @@ def check_network(network: FeatureNetwork, metrics: Collection[str]) -> None:
         )
     if "is" in metrics and getattr(network, "fc", 0) is None:
         raise InputError("evaluation.metrics has is, which needs features: inception (layer 2048); leave it out")
+    if "mode_score" in metrics:
+        _check_classes(network, data)
+
+
+def _check_classes(network: FeatureNetwork, data: RealImages) -> None:
+    """Refuse a MODE score without labels, or by a network that tells other classes apart."""
+    labels = labels_for(network, data, "train")
+    if labels is None or labels.dim() != 1:
+        raise InputError(f"evaluation.metrics has mode_score, which needs a class for every image of {data.name}; leave it out")
+    classes = len(classes_for(network, data)) or int(labels.max()) + 1
+    if getattr(network, "fc", 0) is None or network.logits(torch.zeros(1, network.dim)).shape[1] != classes:
+        raise InputError(
+            f"evaluation.metrics has mode_score, which needs a classifier of the {classes} classes of {data.name}; "
+            "set evaluation.features to classifier"
+        )
 
 
 def check_numbers(metrics: Collection[str], num_samples: int, num_real: int) -> None:
@@ -55,7 +73,10 @@ def say_what_is_left_out(metrics: Collection[str], model: Any, data: Any, measur
         )
         return
     points = len(data.shape) == 1
-    left = {*metrics} - {"modes"} if points else set() if isinstance(model, Encodes) else {*metrics} & {"reconstruction"}
+    if points:
+        left = {*metrics} - {"modes", "diversity"}
+    else:
+        left = set() if isinstance(model, Encodes) else {*metrics} & {"reconstruction"}
     if left:
         why = "the data are points" if points else "the model does not encode"
         rank_zero_warn(f"evaluation.metrics: {', '.join(sorted(left))} is not measured, for {why}")

@@ -1,18 +1,28 @@
 """Encoders, generators and discriminators by family. Any module with the right shapes can stand in for them."""
 
+from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
 from lightning_gans.networks.layers import Network, initialise
 from lightning_gans.networks.mlp import MLP
 from lightning_gans.networks.unrolled import UnrolledDiscriminator, UnrolledGenerator
+from lightning_gans.networks.vae_gan import VAEGANMLP, VAEGANDiscriminator, VAEGANEncoder, VAEGANGenerator
 from lightning_gans.networks.wgan_gp import WGANGPCritic, WGANGPGenerator
 
 __all__ = [
     "MLP",
+    "VAEGANMLP",
+    "AEGANDiscriminator",
+    "AEGANEncoder",
+    "AEGANGenerator",
+    "AEGANLatentDiscriminator",
     "ConvGenerator",
     "ConvNet",
     "Network",
     "UnrolledDiscriminator",
     "UnrolledGenerator",
+    "VAEGANDiscriminator",
+    "VAEGANEncoder",
+    "VAEGANGenerator",
     "WGANGPCritic",
     "WGANGPGenerator",
     "initialise",

@@ -42,7 +42,7 @@ class ConvGenerator(Network):
         init_scale: float = 0.02,
     ) -> None:
         channels, height, width = image_shape
-        sides = list(zip(_halvings(height, len(widths)), _halvings(width, len(widths)), strict=True))[::-1]
+        sides = list(zip(halvings(height, len(widths)), halvings(width, len(widths)), strict=True))[::-1]
         first = (widths[0], *sides[0])
         dense = nn.Linear(latent_dim, first[0] * first[1] * first[2])
         stages: dict[str, nn.Module] = {
@@ -87,7 +87,7 @@ class ConvNet(Network):
             convolution = nn.Conv2d(inputs, channels, 5, stride=2, padding=2)
             stages[f"conv{number}"] = nn.Sequential(convolution, *_finish(channels, norm if number > 1 else None, activation))
             inputs = channels
-        features = inputs * _halvings(height, len(widths))[-1] * _halvings(width, len(widths))[-1]
+        features = inputs * halvings(height, len(widths))[-1] * halvings(width, len(widths))[-1]
         stages["output"] = nn.Sequential(nn.Flatten(), nn.Linear(features, outputs))
         super().__init__(stages)
         initialise(self, init, init_scale)
@@ -104,7 +104,7 @@ class Crop(nn.Module):
         return x[..., : self.size[0], : self.size[1]]
 
 
-def _halvings(side: int, times: int) -> list[int]:
+def halvings(side: int, times: int) -> list[int]:
     """``side`` and what is left of it after each halving, rounded up: 28, 14, 7, 4."""
     sides = [side]
     for _ in range(times):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -93,9 +94,14 @@ class Network(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """What ``forward`` returns, before the output activation."""
-        for stage in self.stages.values():
+        outputs = deque((output for _, output in self.walk(x)), maxlen=1)
+        return outputs.pop()
+
+    def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """The name and the output of every stage, one after the other."""
+        for name, stage in self.stages.items():
             x = stage(x)
-        return x
+            yield name, x
 
     def forward(self, x: Tensor) -> Tensor:
         return self.squash(self.logits(x))
@@ -107,8 +113,8 @@ class Network(nn.Module):
         if unknown := set(wanted) - set(names):
             raise InputError(f"{type(self).__name__} has no layer {sorted(unknown)}; it has {names} and 'last'")
         found: dict[str, Tensor] = {}
-        for name, stage in self.stages.items():
+        for name, output in self.walk(x) if wanted else ():
+            found[name] = output
             if found.keys() >= set(wanted):
                 break
-            x = found[name] = stage(x)
         return [found[name] for name in wanted]

@@ -11,8 +11,9 @@ from torch.optim.lr_scheduler import StepLR
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
+from lightning_gans.errors import InputError
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import AdversarialKind, discriminator_loss, generator_loss
+from lightning_gans.losses import AdversarialKind, discriminator_loss, generator_loss, labelled
 from lightning_gans.networks import MLP
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Prior, Uniform
@@ -37,7 +38,9 @@ class GAN(Game):
         loss: ``ns``, ``minimax`` (Eqn. 1 for both), ``lsgan``, ``wgan`` or ``hinge``: see ``lightning_gans.losses``.
         simultaneous: move both players at the same parameters, as the authors' code does.
         discriminator_steps: k of Algorithm 1, each on a fresh minibatch; more than one only where the players alternate.
+        generator_steps: steps of G after those of D, each on noise of its own; more than one only where the players alternate.
         discriminator_scale: factor of D's loss, 0.5 in the authors' code.
+        label_smoothing: how far D's labels are from 1 for data and from 0 for samples; for ``ns`` and ``minimax``.
         data_range: the interval of G's output.
         data_scale: what points are divided by; 1 for images.
         optimizer: of both players.
@@ -54,7 +57,9 @@ class GAN(Game):
         loss: AdversarialKind = "ns",
         simultaneous: bool = True,
         discriminator_steps: int = 1,
+        generator_steps: int = 1,
         discriminator_scale: float = 0.5,
+        label_smoothing: float = 0.0,
         data_range: tuple[float, float] = (0.0, 1.0),
         data_scale: float = 4.180112,
         optimizer: OptimizerCallable = lambda p: Adam(p, lr=1e-3, beta1=0.8, beta2=0.999),
@@ -64,15 +69,21 @@ class GAN(Game):
     ) -> None:
         units: dict[str, Any] = {"data_range": data_range, "data_scale": data_scale}
         super().__init__(optimizer=optimizer, scheduler=scheduler, schedule_counts=schedule_counts, **units, **game)
-        checks.positive(discriminator_steps=discriminator_steps, discriminator_scale=discriminator_scale)
-        checks.one_move_each(simultaneous, discriminator_steps)
+        steps = {"discriminator_steps": discriminator_steps, "generator_steps": generator_steps}
+        checks.positive(**steps, discriminator_scale=discriminator_scale)
+        checks.one_move_each(simultaneous, **steps)
+        checks.smoothing(label_smoothing)
+        if label_smoothing and loss not in ("ns", "minimax"):
+            raise InputError(f"label_smoothing is {label_smoothing}, but the loss {loss!r} has no labels; set it to 0")
         self.prior = prior or Uniform(2)
         self.generator = generator or MLP(self.prior.dim, 2, output="sigmoid")
         self.discriminator = discriminator or MLP(2, 1)
         self.loss = loss
         self.simultaneous = simultaneous
         self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
         self.discriminator_scale = discriminator_scale
+        self.label_smoothing = label_smoothing
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
@@ -90,13 +101,17 @@ class GAN(Game):
             with self.turn("discriminator") as minimize:
                 minimize(self.discriminator_loss(x, self.generator(self.noise_like(batch))))
 
-        with self.turn("generator") as minimize:  # lines 7 and 8
-            fake = self.generator(self.noise_like(batch))
-            minimize(generator_loss(self.discriminator(fake), self.loss))
+        for _ in range(self.generator_steps):  # lines 7 and 8
+            with self.turn("generator") as minimize:
+                fake = self.generator(self.noise_like(batch))
+                minimize(generator_loss(self.discriminator(fake), self.loss))
 
     def discriminator_loss(self, x: Tensor, fake: Tensor) -> Tensor:
         """Minus the value of Eqn. 1, scaled."""
-        return self.discriminator_scale * discriminator_loss(self.discriminator(x), self.discriminator(fake), self.loss)
+        real, made, smoothing = self.discriminator(x), self.discriminator(fake), self.label_smoothing
+        if smoothing:
+            return self.discriminator_scale * (labelled(real, 1 - smoothing) + labelled(made, smoothing))
+        return self.discriminator_scale * discriminator_loss(real, made, self.loss)
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D, for probes."""

@@ -97,6 +97,7 @@ class Run:
     out: Path
     process: subprocess.Popen[bytes] = field(init=False, repr=False)
     checkpoint: Path | None = field(init=False, default=None)
+    only_measures: bool = field(init=False, default=False)
 
     @property
     def folder(self) -> Path:
@@ -104,7 +105,7 @@ class Run:
         return self.out / self.experiment.hash / f"seed{self.seed}"
 
     def start(self, environment: dict[str, str], lock: int) -> None:
-        """Go on from the last checkpoint, or anew where there is none."""
+        """Go on from the last checkpoint, or anew where there is none; or only measure that checkpoint."""
         self.checkpoint = last_checkpoint(self.folder)
         self._seconds_before = self._seconds_to(self.checkpoint) if self.checkpoint else 0.0
         if self.checkpoint is None:
@@ -112,7 +113,8 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._started, self._threads = time.time(), int(environment["OMP_NUM_THREADS"].partition(",")[0])
         _replace(self.folder / "attempt.json", json.dumps({"started": self._started, "seconds_before": self._seconds_before}))
-        command = self.experiment.arguments(self.seed, self.folder, self.checkpoint)
+        stage = "validate" if self.only_measures else "fit"
+        command = self.experiment.arguments(self.seed, self.folder, self.checkpoint, stage)
         with open(self.folder / "log.txt", "ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -125,16 +127,24 @@ class Run:
             )
 
     def record(self) -> bool:
-        """Add the finished run to the records; ``False`` if it has to be repeated.
+        """Add the finished run to the records; ``False`` if it has to be started again.
 
         That is where it was interrupted between its last checkpoint and its last measurement, which a run that has nothing
-        left to train does not make up for.
+        left to train does not make up for: the checkpoint is measured, or, where that gives nothing, the run repeated.
         """
         results = ledger.read_results(self.folder)
-        steps = [found["step"] for found in results["last"].values()]
-        if self.checkpoint is not None and steps and max(steps) < _step(self.checkpoint):
-            shutil.rmtree(self.folder)
-            return False
+        if self.checkpoint is not None and self.checkpoint == last_checkpoint(self.folder):  # there was nothing left to train
+            step = _step(self.checkpoint)
+            if all(found["step"] < step for found in results["last"].values()):
+                late = self._measured_late(step)
+                if not late and not self.only_measures:
+                    self.only_measures = True
+                    return False
+                self.only_measures = False
+                if not late and results["last"]:
+                    shutil.rmtree(self.folder)
+                    return False
+                results = _with_late(results, step, late)
         measured = [row for file in _by_age(self.folder, "evaluation.jsonl") for row in ledger.read_lines(file)]
         device = str(measured[-1]["device"]) if measured else None
         row: dict[str, Any] = {
@@ -153,6 +163,14 @@ class Run:
         }
         ledger.append_run(self.out, row)
         return True
+
+    def _measured_late(self, step: int) -> dict[str, float]:
+        """What ``lightning validate`` found in the checkpoint of the last step."""
+        from lightning_gans.evaluation.records import is_measure
+
+        rows = [row for file in _by_age(self.folder, "evaluation.jsonl") for row in ledger.read_lines(file)]
+        of_last = [row for row in rows if row.get("stage") == "validate" and row.get("step") == step]
+        return {name: value for row in of_last for name, value in row.items() if is_measure(name)}
 
     def complaint(self) -> str:
         """That it failed, and the last of what it said."""
@@ -190,6 +208,12 @@ def _step(checkpoint: Path) -> int:
     import torch
 
     return int(torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["global_step"])
+
+
+def _with_late(results: dict[str, Any], step: int, late: dict[str, float]) -> dict[str, Any]:
+    from lightning_gans.evaluation.records import best_and_last
+
+    return best_and_last(results, step, late) if late else results
 
 
 def _by_age(folder: Path, pattern: str) -> list[Path]:

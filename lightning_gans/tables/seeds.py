@@ -2,7 +2,8 @@
 
 Below the folder ``out`` lie ``runs.jsonl`` (a line a finished run), and for every config ``HASH/config.yaml`` and
 ``HASH/seedN/`` with what the run itself leaves and what it printed (``log.txt``). All of it may be killed at any time:
-what is not in ``runs.jsonl`` is run again, from its last checkpoint where there is one.
+what is not in ``runs.jsonl`` is run again, from its last checkpoint where there is one; a run that was trained to its end, and
+not measured there, is only measured.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ class Experiment:
         """Model and dataset."""
         return f"{self.model.lower()}_{Path(self.dataset).stem}"
 
-    def arguments(self, seed: int, folder: Path, checkpoint: Path | None) -> list[str]:
-        """The command that trains one seed in ``folder``; loggers of the user's own write there, too."""
+    def arguments(self, seed: int, folder: Path, checkpoint: Path | None, stage: str = "fit") -> list[str]:
+        """The command that trains one seed in ``folder``, or does another ``stage``; loggers of the user's own write there."""
         given = self.config["trainer"]["logger"]
         loggers = deepcopy(given if isinstance(given, list) else [given] if isinstance(given, dict) else [])
         for logger in loggers:
@@ -123,7 +124,7 @@ class Experiment:
         own = [f"--seed_everything={seed}", f"--trainer.default_root_dir={folder}"]
         own += [f"--trainer.logger={json.dumps(loggers)}"] if loggers else []
         own += [f"--ckpt_path={checkpoint}"] if checkpoint else []
-        return [*_FIT, "--trainer.enable_progress_bar=false", *self.options, *own]
+        return [*_FIT[:-1], stage, "--trainer.enable_progress_bar=false", *self.options, *own]
 
 
 _FIT = [sys.executable, "-m", "lightning_gans", "fit"]

@@ -54,6 +54,14 @@ def test_the_distance_is_to_the_reference_and_nothing_else_is(scale: int) -> Non
     assert same["kl"] == pytest.approx(0.5 * math.log(2))
 
 
+def test_the_divergence_from_a_reference_that_has_every_class() -> None:
+    found = count(labels(2, 1, 1), 3, torch.tensor([1, 1, 2]))
+    assert found["kl_real"] == pytest.approx(0.5 * math.log(2) + 0.25 * math.log(1) + 0.25 * math.log(0.5))
+    assert count(labels(5, 0, 5), 3, torch.tensor([1, 2, 1]))["kl_real"] == pytest.approx(math.log(2))
+    assert "kl_real" not in count(labels(2, 1, 1), 3, torch.tensor([1, 0, 1]))
+    assert "kl_real" not in count(labels(2, 1, 1), 3)
+
+
 def test_logits_count_for_their_largest() -> None:
     logits = torch.full((3, 4), -5.0)
     logits[[0, 1, 2], [3, 0, 3]] = -1.0
@@ -99,6 +107,17 @@ def test_a_perfect_sampler_is_the_mean_over_all_its_draws(classes: int, n: int) 
     draws = [count(torch.tensor(draw), classes) for draw in itertools.product(range(classes), repeat=n)]
     expected = {name: sum(draw[name] for draw in draws) / len(draws) for name in draws[0]}
     assert perfect_sampler(classes, n) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_perfect_sampler_of_a_reference_is_the_mean_over_all_its_draws() -> None:
+    reference, n = torch.tensor([1, 2, 5]), 4
+    expected: dict[str, float] = {}
+    for draw in itertools.product(range(3), repeat=n):
+        weight = math.prod(float(reference[i]) / 8 for i in draw)
+        for name, value in count(torch.tensor(draw), 3, reference).items():
+            expected[name] = expected.get(name, 0) + weight * value
+    assert perfect_sampler(3, n, reference) == pytest.approx(expected, abs=1e-12)
+    assert "kl_real" not in perfect_sampler(3, n, torch.tensor([1, 0, 5]))
 
 
 @pytest.mark.parametrize("n", STACKED_SAMPLES.values())

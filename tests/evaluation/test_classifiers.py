@@ -15,16 +15,14 @@ import torch
 from lightning_gans import Images, InputError
 from lightning_gans.evaluation import classifier_training
 from lightning_gans.evaluation.classifier_training import (
-    RECIPES,
-    Recipe,
     augment,
     classifier_for,
-    classifier_path,
     main,
     measure_error,
     train_classifier,
 )
 from lightning_gans.evaluation.classifiers import Classifier, load_classifier
+from lightning_gans.evaluation.recipes import RECIPES, Recipe, classifier_path
 from lightning_gans.protocols import Classifies
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -80,6 +78,17 @@ def test_the_file_holds_what_there_is_to_say_about_it(file: Path, data: Images) 
     assert stored["recipe"]["seed"] == 0
     assert stored["data"] == {split: data.fingerprint(split) for split in ("train", "test")}
     assert stored["sha256"] == load_classifier(file).identity
+
+
+def test_an_error_on_training_images_that_were_held_out_is_stored_too(file: Path, root: Path) -> None:
+    path = train_classifier(replace(QUICK, epochs=2, held_out=0.25, max_error=1), root, root / "held.pt", "cpu")
+    data = Images("digits", root=str(root), held_out=0.25)
+    data.setup("fit")
+    stored, classifier = torch.load(path, weights_only=True), load_classifier(path)
+    assert stored["labelled"] == {"train": data.size("train"), "test": data.size("test")}
+    assert stored["held_out_error"] == measure_error(classifier, data, "valid")
+    assert stored["held_out_error"] != classifier.test_error
+    assert torch.load(file, weights_only=True)["held_out_error"] is None
 
 
 def test_training_is_a_function_of_the_recipe_and_leaves_random_streams_alone(root: Path) -> None:
@@ -160,7 +169,11 @@ def test_data_that_is_missing_or_without_labels_is_refused(dataset: str, words: 
 
 
 @pytest.mark.parametrize(
-    ("architecture", "shape"), [("lenet", (1, 28, 28)), ("lenet", (3, 8, 12)), ("resnet", (3, 32, 32)), ("resnet", (1, 9, 9))]
+    ("architecture", "shape"),
+    [
+        *(("lenet", shape) for shape in ((1, 28, 28), (3, 8, 12), (3, 64, 72))),
+        *(("resnet", shape) for shape in ((3, 32, 32), (1, 9, 9))),
+    ],
 )
 def test_logits_of_features_are_what_classify_gives(architecture: str, shape: tuple[int, int, int]) -> None:
     classifier, images = untrained(shape, architecture=architecture), pixels(3, shape)
@@ -353,13 +366,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     return calls
 
 
-@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "svhn"])
-def test_configs_are_the_recipes_that_missing_classifiers_are_trained_by(dataset: str, asked: list[tuple[object, ...]]) -> None:
-    config = CONFIGS / f"classifier_{dataset}.yaml"
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn", "anime_hair", "anime_eyes"])
+def test_configs_are_the_recipes_that_missing_classifiers_are_trained_by(name: str, asked: list[tuple[object, ...]]) -> None:
+    config, recipe = CONFIGS / f"classifier_{name}.yaml", RECIPES[name]
     main(["--config", str(config)])
-    main(["--dataset", dataset])
-    assert asked == [(RECIPES[dataset], "data", None, "auto")] * 2
-    assert all(f"\n{name}: " in config.read_text() for name in vars(RECIPES[dataset]))
+    main(["--dataset", recipe.dataset, *([f"--colour_of={recipe.colour_of}"] if recipe.colour_of else [])])
+    assert asked == [(recipe, "data", None, "auto")] * 2
+    assert all(f"\n{setting}: " in config.read_text() for setting in vars(recipe))
 
 
 def test_settings_on_the_command_line_win(asked: list[tuple[object, ...]]) -> None:

@@ -10,10 +10,10 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from lightning_gans import ConvNet, InputError
-from lightning_gans.evaluation.clustering import clustering_error, kmeans_nmi, nmi
+from lightning_gans.evaluation.clustering import clustering_error, kmeans_error, kmeans_nmi, nmi
 from lightning_gans.evaluation.densities import density_kl_1d, log_density, parzen_log_likelihood
 from lightning_gans.evaluation.estimate import Estimate
-from lightning_gans.evaluation.probes import balanced_draw, knn_probe, linear_probe, pooled_features, svm_probe
+from lightning_gans.evaluation.probes import balanced_draw, few_labels, knn_probe, linear_probe, pooled_features, svm_probe
 
 PIXELS, LABELS = load_digits(return_X_y=True)
 PIXELS = PIXELS / 16
@@ -187,6 +187,35 @@ def test_mutual_information_is_1_for_the_same_groups_and_0_for_independent_ones(
 def test_k_means_finds_groups_that_are_far_apart():
     assert kmeans_nmi(*blobs(60, 30.0)) == pytest.approx(1)
     assert kmeans_nmi(blobs(300, 0.0)[0], np.arange(300) % 3) < 0.1
+
+
+def test_the_error_of_k_means_is_by_the_held_out_example_that_is_nearest_to_each_centre():
+    x, y = blobs(90, 30.0)
+    heads, of_heads = blobs(9, 30.0, seed=1)
+    error, agreement = kmeans_error(x, y, heads, of_heads)
+    assert (error.mean, error.n, agreement) == (0, 90, pytest.approx(1))
+    assert kmeans_error(x, y, heads, (of_heads + 1) % 3)[0].mean == 1
+    swapped = np.array([0, 0, 2])[of_heads]  # the second class is taken for the first
+    assert kmeans_error(x, y, heads, swapped)[0].mean == pytest.approx(1 / 3)
+    far = np.concatenate([heads, heads[:1] + 8]), np.append(of_heads, 2)
+    assert kmeans_error(x, y, *far)[0].mean == 0
+
+
+def test_few_labels_are_drawn_alike_for_every_probe_and_averaged():
+    sets = (*TRAIN, *TEST)
+    few = few_labels(knn_probe, *sets, labels=50, draws=3, seed=4, k=2)
+    rows = [balanced_draw(TRAIN[1], 5, 4, "test", k) for k in range(3)]
+    errors = []
+    for some in rows:
+        machine = KNeighborsClassifier(2, algorithm="brute").fit(TRAIN[0][some], TRAIN[1][some])
+        errors.append((machine.predict(TEST[0]) != TEST[1]).mean())
+    assert (few.mean, few.std, few.n) == (pytest.approx(np.mean(errors)), pytest.approx(np.std(errors)), 3)
+    assert few.std > 0
+    more = few_labels(knn_probe, *sets, labels=500, draws=3)
+    assert more.mean < few.mean - 0.05
+    assert few_labels(linear_probe, *sets, labels=500, draws=2).mean < 0.25
+    with pytest.raises(InputError, match="labels is 51, but must be a multiple of the 10 classes"):
+        few_labels(knn_probe, *sets, labels=51)
 
 
 # Densities

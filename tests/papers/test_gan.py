@@ -52,10 +52,11 @@ def test_both_players_move_at_once_by_the_formula(loss: str, scale: float) -> No
     assert furthest(state(game), state(reference)) < 1e-6
 
 
+@pytest.mark.parametrize("generator_steps", [1, 2])
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_players_alternate_by_algorithm_1(loss: str, steps: int) -> None:
-    game = make_gan(loss=loss, simultaneous=False, discriminator_steps=steps, **sgd)
+def test_the_players_alternate_by_algorithm_1(loss: str, steps: int, generator_steps: int) -> None:
+    game = make_gan(loss=loss, simultaneous=False, discriminator_steps=steps, generator_steps=generator_steps, **sgd)
     seen = record_arguments(game, "discriminator_loss")
     fit(game, 1)
     reference = make_gan()
@@ -63,15 +64,32 @@ def test_the_players_alternate_by_algorithm_1(loss: str, steps: int) -> None:
     of_discriminator, of_generator = LOSSES[loss]
     for x, _ in seen:
         sgd_step([D], 0.5 * of_discriminator(D(x), D(G(noise.z()).detach())))
-    sgd_step([G], of_generator(D(G(noise.z()))))
+    for _ in range(generator_steps):
+        sgd_step([G], of_generator(D(G(noise.z()))))
     assert furthest(state(game), state(reference)) < 1e-6
     assert len(seen) == len({x.numpy().tobytes() for x, _ in seen}) == steps, "a minibatch is seen twice"
 
 
-def test_each_turn_moves_its_own_network_alone() -> None:
-    turns = record_turns(game := make_gan(simultaneous=False, discriminator_steps=2))
+@pytest.mark.parametrize("steps", [(2, 1), (1, 3)])
+def test_each_turn_moves_its_own_network_alone(steps: tuple[int, int]) -> None:
+    turns = record_turns(game := make_gan(simultaneous=False, discriminator_steps=steps[0], generator_steps=steps[1]))
     fit(game, 2)
-    assert turns == [(name, [name]) for name in ("discriminator", "discriminator", "generator")] * 2
+    assert turns == [(name, [name]) for name in ["discriminator"] * steps[0] + ["generator"] * steps[1]] * 2
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("loss", ["ns", "minimax"])
+def test_smoothed_labels_are_the_probabilities_that_the_discriminator_is_told(loss: Any, smoothing: float) -> None:
+    game = make_gan(loss=loss, label_smoothing=smoothing, discriminator_scale=1.0)
+    x, fake = torch.rand(8, 2), torch.rand(8, 2)
+    expected = cross_entropy(game.discriminator(x), 1 - smoothing) + cross_entropy(game.discriminator(fake), smoothing)
+    torch.testing.assert_close(game.discriminator_loss(x, fake), expected)
+
+
+@pytest.mark.parametrize("loss", ["lsgan", "wgan", "hinge"])
+def test_losses_without_labels_have_none_to_smooth(loss: Any) -> None:
+    with pytest.raises(InputError, match=f"label_smoothing is 0.1, but the loss '{loss}'"):
+        GAN(loss=loss, label_smoothing=0.1)
 
 
 def test_the_first_minibatch_of_a_step_is_the_epochs_own() -> None:
@@ -81,12 +99,24 @@ def test_the_first_minibatch_of_a_step_is_the_epochs_own() -> None:
     assert torch.equal(used[0][0], batches[0][0].images)
 
 
-def test_several_discriminator_steps_do_not_go_with_moves_at_once() -> None:
-    with pytest.raises(InputError, match=r"discriminator_steps is 2.*simultaneous to false"):
-        GAN(discriminator_steps=2)
+@pytest.mark.parametrize("name", ["discriminator_steps", "generator_steps"])
+def test_several_steps_do_not_go_with_moves_at_once(name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name} is 2.*simultaneous to false"):
+        GAN(**{name: 2})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"discriminator_scale": 0.0}, {"discriminator_scale": -1.0}, {"discriminator_steps": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"discriminator_scale": 0.0},
+        {"discriminator_scale": -1.0},
+        {"discriminator_steps": 0},
+        {"generator_steps": 0},
+        {"label_smoothing": -0.1},
+        {"label_smoothing": 0.5},
+        {"label_smoothing": float("nan")},
+    ],
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         GAN(simultaneous=False, **wrong)
@@ -98,7 +128,9 @@ CHANGES = COMMON | {
     "loss": ({}, {"loss": "lsgan"}),
     "simultaneous": ({}, {"simultaneous": False}),
     "discriminator_steps": ({"simultaneous": False}, {"discriminator_steps": 2}),
+    "generator_steps": ({"simultaneous": False}, {"generator_steps": 2}),
     "discriminator_scale": ({}, {"discriminator_scale": 1.0}),
+    "label_smoothing": ({}, {"label_smoothing": 0.1}),
     "data_range": ({"generator": MLP(2, 2, (16,))}, {"data_range": (-1.0, 1.0)}),
 }
 

@@ -1,0 +1,120 @@
+"""What a probe looks at: a model and its data, and the numbers that it comes to."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from lightning_gans.data import Images
+from lightning_gans.errors import InputError
+from lightning_gans.evaluation.estimate import Estimate
+from lightning_gans.evaluation.probes import pooled_features
+from lightning_gans.evaluation.sampling import BLOCK, samples
+from lightning_gans.protocols import Encodes, Features, Generates
+
+_HELD_OUT = 10_000
+GRID = 4
+"""Maps of features are pooled to so many rows and columns."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number, what stands after its plus-minus, and of how many values it is the mean."""
+
+    name: str
+    value: float
+    spread: float | None = None
+    spread_is: str = ""
+    n: int | None = None
+
+    @classmethod
+    def of(cls, name: str, found: Estimate, spread_is: str = "standard error") -> Measure:
+        """A mean with its ``standard error``, ``std`` or ``1.96 std``."""
+        spread = {"standard error": found.standard_error, "std": found.std, "1.96 std": found.spread}[spread_is]
+        return cls(name, found.mean, spread, spread_is, found.n)
+
+    def record(self) -> dict[str, float | int]:
+        """By name, for a line of JSON."""
+        aside = {} if self.spread is None else {f"{self.name}_{self.spread_is.replace(' ', '_')}": self.spread}
+        return {self.name: self.value, **aside, **({} if self.n is None else {f"{self.name}_n": self.n})}
+
+
+@dataclass
+class Probed:
+    """A model, its data, and what the command line says of the probe."""
+
+    model: Any
+    data: Images
+    given: argparse.Namespace
+    protocol: str = ""
+    seen: str = ""
+
+    def labels(self, split: str) -> np.ndarray:
+        """``(N,)``."""
+        labels = self.data.labels(split)
+        found = 0 if labels is None else len(labels.unique())
+        if labels is None or found < 2:
+            raise InputError(f"{self.given.kind} needs labels of several classes, but {self.data.name} ({split}) has {found}")
+        return labels.cpu().numpy()
+
+    def features(self, split: str, grid: int | None = GRID, rows: Tensor | None = None) -> Tensor:
+        """``(N, D)``: the latents, or the named layers with maps pooled to ``grid`` x ``grid``; of all samples, or some."""
+        model, layers = self.model, self.given.layers
+        if not isinstance(model, Features if layers else Encodes):
+            lacks = "method features to show layers with" if layers else "encoder"
+            other = isinstance(model, Encodes if layers else Features)
+            instead = f"; {'leave --layers out' if layers else 'name layers with --layers'}" if other else ""
+            raise InputError(f"{type(model).__name__} has no {lacks}, which {self.given.kind} needs{instead}")
+        pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"
+        self.seen = f"{', '.join(layers)}, {pooled}" if layers else "latents"
+
+        def seen(images: Tensor) -> Tensor:
+            if layers:
+                return pooled_features(self.model, images, layers, grid)
+            return self.model.encode(images).flatten(1).float().cpu()
+
+        return torch.cat([seen(images) for images in self.images(split, rows)])
+
+    def images(self, split: str, rows: Tensor | None = None) -> Iterator[Tensor]:
+        """Samples of a split, all or some by number, a block at a time, on the model's device."""
+        blocks = (torch.arange(self.data.size(split)) if rows is None else rows).split(BLOCK)
+        for some in tqdm(blocks, f"{split} samples", delay=5, leave=False):
+            yield self.data.real(split, some).to(self.model.device, self.model.dtype)
+
+    def samples(self, split: str) -> Iterator[Tensor]:
+        """Generated samples, a block at a time; a conditional model is given what travels with the split."""
+        if not isinstance(self.model, Generates):
+            raise InputError(f"{type(self.model).__name__} generates nothing; {self.given.kind} needs a generator")
+
+        def condition(numbers: Tensor) -> Tensor | None:
+            found = self.data.conditions(split, numbers % self.data.size(split))
+            return None if found is None else found.to(self.model.device)
+
+        count = self.given.num_samples
+        made = samples(self.model, count, self.given.seed, condition=condition)
+        return iter(tqdm(made, "generated samples", -(-count // BLOCK), delay=5, leave=False))
+
+    @property
+    def validation(self) -> tuple[str, Tensor]:
+        """The split and the numbers of the samples for validation: those held out, else the last of the training set."""
+        if "valid" in self.data.opened.splits:
+            return "valid", torch.arange(self.data.size("valid"))
+        size = self.data.size("train")
+        return "train", torch.arange(size - max(1, min(_HELD_OUT, size // 5)), size)
+
+    def drawn_from(self) -> tuple[np.ndarray, np.ndarray]:
+        """Labels of the training samples that are not for validation, and of those that are; both have every class."""
+        split, rows = self.validation
+        train, held = self.labels("train"), self.labels(split)[rows.numpy()]
+        train = train[: -len(rows)] if split == "train" else train
+        if missing := {*train.tolist()} ^ {*held.tolist()}:
+            what = f"class {min(missing)} is missing in the {len(held)} training samples for validation, or in the others"
+            raise InputError(f"{what}; give another --data.held_out, a number of samples that are drawn at random")
+        return train, held

@@ -1,0 +1,311 @@
+"""VAE/GAN against its three losses, written out in plain torch."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lightning_gans import MLP, VAEGAN, VAEGANMLP, Adam, Images, InputError, Normal, Uniform
+from lightning_gans.posteriors import DiagonalNormal
+from tests.games import GAMES, IMAGE
+from tests.games.vae_gan import make_image_vae_gan, make_vae_gan
+from tests.helpers import COMMON, Noise, arguments, fit, furthest, matters, record_arguments, state
+
+sgd = {"optimizer": partial(torch.optim.SGD, lr=0.1), "scheduler": None}
+POINTS = torch.rand(32, 2, generator=torch.Generator().manual_seed(3))
+
+
+def reference_losses(game: VAEGAN, x: Tensor, epsilon: Tensor, z_p: Tensor) -> dict[str, Tensor]:
+    """What each player minimises, by the paper's formulas with the options of ``game``."""
+    E, G, D, gamma, n = game.encoder, game.generator, game.discriminator, game.gamma, len(x)
+    mean, log_variance = E(x).chunk(2, dim=1)
+    again, made = G(mean + (log_variance / 2).exp() * epsilon), G(z_p)
+    s = game.prior.std
+    prior = (((mean**2 + log_variance.exp()) / s**2 - 1 - log_variance + 2 * math.log(s)) / 2).sum() / n
+
+    def layer(y: Tensor) -> Tensor:
+        return D.stages[game.feature_layer](y)
+
+    llike = ((layer(x) - layer(again)) ** 2 / 2).sum() / n
+    if game.reduction == "mean":
+        prior, llike = prior / layer(x)[0].numel(), llike / layer(x)[0].numel()
+    real, fakes = -D(x).sigmoid().log().mean(), [made, again] if game.fakes == "both" else [made]
+    fake = sum(-(1 - D(y).sigmoid()).log().mean() for y in fakes)
+    fooled = -fake if game.saturating else sum(-D(y).sigmoid().log().mean() for y in fakes)
+    w = game.real_weight
+    return {
+        "encoder": prior + llike,
+        "generator": gamma * llike + (1 - gamma) * fooled,
+        "discriminator": w * real + (1 - w) * fake / len(fakes),
+    }
+
+
+def move(game: VAEGAN, losses: dict[str, Tensor], rate: float = 0.1) -> None:
+    """One step of plain gradient descent of the players that have a loss, all from the same parameters."""
+    gradients = {
+        name: torch.autograd.grad(loss, getattr(game, name).parameters(), retain_graph=True) for name, loss in losses.items()
+    }
+    with torch.no_grad():
+        for name, some in gradients.items():
+            for parameter, gradient in zip(getattr(game, name).parameters(), some, strict=True):
+                parameter -= rate * gradient
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "as in the paper": {"fakes": "both", "gamma": 0.3},
+    "as in the code": {"saturating": True, "reuse_noise": True, "real_weight": 0.7, "prior": Normal(2, std=1.7)},
+    "means": {"reduction": "mean", "gamma": 0.9, "fakes": "both", "saturating": True, "margin": None},
+    "autoencoder alone": {"gamma": 1.0},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_all_three_move_at_once_by_their_losses(options: dict[str, Any]) -> None:
+    """The reference takes each gradient of its own player alone: so this is the table of what reaches whom as well."""
+    game = make_vae_gan(**sgd, **options)
+    seen = record_arguments(game, "training_step")
+    fit(game, 2)
+    reference = make_vae_gan(**options)
+    for step, (batch, _) in enumerate(seen):
+        noise = Noise(reference.prior, step)
+        epsilon = torch.randn(32, 2, generator=noise._generator())
+        z_p = reference.prior.std * epsilon if reference.reuse_noise else noise.z()
+        move(reference, reference_losses(reference, batch.images, epsilon, z_p))
+    assert furthest(state(game), state(reference)) < 1e-6
+
+
+def test_the_losses_of_samples_made_by_hand() -> None:
+    """D doubles its input and adds it up: features (2, 4) and (0, 2) differ by 2 in both numbers."""
+    discriminator = MLP(2, 1, (2,), activation="relu")
+    with torch.no_grad():
+        for layer, weight in zip(
+            (m for m in discriminator.modules() if isinstance(m, nn.Linear)), (2 * torch.eye(2), 1.0), strict=True
+        ):
+            layer.weight[:] = weight
+    x, again = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.0]])
+    for reduction, expected in (("sum", (4.0, 1.0)), ("mean", (2.0, 0.5))):
+        game = make_vae_gan(discriminator=discriminator, reduction=reduction)
+        llike, share = game.likelihood(x, again)
+        assert (llike.item(), share) == expected
+    real, fake = game.discriminate(x, [again])
+    assert (real.item(), fake.item()) == (6.0, 2.0)
+    assert game.adversarial_loss(fake).item() == pytest.approx(math.log(1 + math.exp(-2)))
+    of_both = make_vae_gan(fakes="both", saturating=True).adversarial_loss(torch.tensor([[2.0], [0.0]]))
+    assert of_both.item() == pytest.approx(-math.log(1 + math.exp(2)) - math.log(2))
+
+
+def test_mean_and_sum_are_one_loss_with_gamma_rescaled() -> None:
+    gamma, size = 0.2, 16
+    rescaled = gamma * size / (gamma * size + 1 - gamma)
+    epsilon, z_p = torch.randn(2, 32, 2)
+    by_sum = reference_losses(make_vae_gan(gamma=gamma), POINTS, epsilon, z_p)
+    by_mean = reference_losses(make_vae_gan(gamma=rescaled, reduction="mean"), POINTS, epsilon, z_p)
+    factors = {name: float(by_sum[name] / by_mean[name]) for name in by_sum}
+    assert factors == pytest.approx({"encoder": size, "generator": (1 - gamma) / (1 - rescaled), "discriminator": 1})
+
+
+# What reaches whom
+
+
+def step_with(**settings: Any) -> dict[str, Tensor]:
+    """The state after one step."""
+    fit(game := make_vae_gan(**sgd, margin=None, **settings), 1)
+    return state(game)
+
+
+def changed(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[str]:
+    return {name.partition(".")[0] for name in one if not torch.equal(one[name], other[name])}
+
+
+def test_the_reconstruction_error_reaches_the_encoder_and_the_generator_but_not_the_discriminator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual, likelihood = step_with(gamma=0.5), VAEGAN.likelihood
+    monkeypatch.setattr(VAEGAN, "likelihood", lambda *args: (3 * likelihood(*args)[0], 1.0))
+    assert changed(usual, step_with(gamma=0.5)) == {"encoder", "generator"}
+
+
+def test_the_adversarial_loss_never_reaches_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, discriminate = step_with(fakes="both"), VAEGAN.discriminate
+    monkeypatch.setattr(VAEGAN, "discriminate", lambda *args: tuple(3 * logits for logits in discriminate(*args)))
+    assert changed(usual, step_with(fakes="both")) == {"generator", "discriminator"}
+
+
+def test_the_divergence_reaches_the_encoder_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, kl = step_with(), DiagonalNormal.kl_to_normal
+    monkeypatch.setattr(DiagonalNormal, "kl_to_normal", lambda *args: 3 * kl(*args))
+    assert changed(usual, step_with()) == {"encoder"}
+
+
+def test_gamma_is_no_matter_to_the_encoder_and_the_discriminator() -> None:
+    assert changed(step_with(gamma=0.1), step_with(gamma=0.9)) == {"generator"}
+
+
+def test_what_is_compared_goes_through_batch_norm_together() -> None:
+    game = make_vae_gan(discriminator=VAEGANMLP(2, 1, (16,)), feature_layer="norm1")
+    x, again = POINTS[:16], POINTS[16:] / 2
+    both = game.discriminator.features(torch.cat([x, again]), ["norm1", "output"])
+    torch.testing.assert_close(game.likelihood(x, again)[0], ((both[0][:16] - both[0][16:]) ** 2 / 2).sum(dim=1).mean())
+    torch.testing.assert_close(torch.cat(game.discriminate(x, [again])), both[1])
+
+
+# Who moves
+
+GATES = {
+    "balanced": ((0.7, 0.7), (True, True)),
+    "real too easy": ((0.2, 0.7), (True, False)),
+    "generated too easy": ((0.7, 0.2), (True, False)),
+    "real too hard": ((1.1, 0.7), (False, True)),
+    "generated too hard": ((0.7, 1.1), (False, True)),
+    "one too easy and one too hard": ((0.1, 1.5), (True, True)),
+    "not a number": ((math.nan, 0.7), (True, True)),
+}
+
+
+@pytest.mark.parametrize(("costs", "moves"), GATES.values(), ids=GATES)
+def test_the_player_that_is_ahead_sits_out(costs: tuple[float, float], moves: tuple[bool, bool]) -> None:
+    assert make_vae_gan().gates(torch.tensor(costs)) == moves
+    assert make_vae_gan(margin=None).gates(torch.tensor(costs)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sits_out"),
+    [({"equilibrium": 2.0, "margin": 0.1}, "discriminator"), ({"equilibrium": 0.2, "margin": 0.1}, "generator")],
+)
+def test_a_player_that_sits_out_keeps_still_and_that_is_logged(settings: dict[str, float], sits_out: str) -> None:
+    before, logged = state(make_vae_gan()), {}
+    game = make_vae_gan(**sgd, **settings)
+    game.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign,assignment]
+    fit(game, 4, log_every_n_steps=4)
+    assert changed(before, state(game)) == {"encoder", "generator", "discriminator"} - {sits_out}
+    shares = {name: float(logged[f"encoder/sits_out_{name}"]) for name in ("generator", "discriminator")}
+    assert shares == {"generator": sits_out == "generator", "discriminator": sits_out == "discriminator"}
+    assert 0.3 < float(logged["encoder/cost_real"]) < 1.5
+    assert f"loss/{sits_out}" not in logged
+
+
+def test_the_gated_game_of_the_tests_has_somebody_sit_out() -> None:
+    game = GAMES["vae_gan gated"]()
+    found: list[tuple[bool, bool]] = []
+    gates = game.gates  # type: ignore[operator]
+    game.gates = lambda costs: found.append(gates(costs)) or found[-1]  # type: ignore[assignment,func-returns-value]
+    fit(game, 6)
+    assert {(True, True)} != set(found)
+
+
+# At the doors
+
+
+def test_encoding_gives_the_mean_or_a_draw() -> None:
+    game = make_vae_gan()
+    x = 4 * POINTS - 2
+    mean, log_variance = game.encoder(game.from_door(x)).chunk(2, dim=1)
+    torch.testing.assert_close(game.encode(x), mean)
+    epsilon = torch.randn(32, 2, generator=torch.Generator().manual_seed(4))
+    drawn = game.encode(x, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(drawn, mean + (log_variance / 2).exp() * epsilon)
+
+
+def test_features_are_those_of_the_discriminator() -> None:
+    game = make_image_vae_gan()
+    x = torch.rand(3, *IMAGE) * 2 - 1
+    (found,) = game.features(x, ["conv2"])
+    torch.testing.assert_close(found, game.discriminator.features((x + 1) / 2, ["conv2"])[0])
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"gamma": 1.5}, "gamma is 1.5"),
+        ({"gamma": -0.1}, "gamma is -0.1"),
+        ({"real_weight": 2.0}, "real_weight"),
+        ({"margin": 0.0}, "margin is 0.0"),
+        ({"equilibrium": -1.0}, "equilibrium"),
+        ({"reduction": "none"}, "reduction is 'none'"),
+        ({"fakes": "all"}, "fakes is 'all'"),
+        ({"prior": Uniform(2)}, "normal prior only.*set prior to Normal"),
+        ({"discriminator": nn.Linear(2, 1)}, "Network"),
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        VAEGAN(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"encoder": MLP(2, 2, (16,))}, "encoder gives 2 numbers a sample.*takes 4"),
+        ({"feature_layer": "conv7"}, "no layer.*conv7.*hidden1"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused_before_anything_is_learnt(wrong: dict[str, Any], sentence: str) -> None:
+    game = make_vae_gan(**wrong)
+    before = state(game)
+    with pytest.raises(InputError, match=sentence):
+        fit(game, 2)
+    assert furthest(state(game), before) == 0
+
+
+def two_hidden_layers() -> MLP:
+    return MLP(2, 1, (16, 16))
+
+
+CHANGES = COMMON | {
+    "encoder": ({}, {"encoder": MLP(2, 4, (8,))}),
+    "generator": ({}, {"generator": MLP(2, 2, (8,), output="sigmoid")}),
+    "discriminator": ({}, {"discriminator": MLP(2, 1, (8,))}),
+    "prior": ({}, {"prior": Normal(2, std=2.0)}),
+    "gamma": ({}, {"gamma": 0.5}),
+    "feature_layer": ({"discriminator": two_hidden_layers()}, {"feature_layer": "hidden2"}),
+    "reduction": ({}, {"reduction": "mean"}),
+    "fakes": ({}, {"fakes": "both"}),
+    "saturating": ({}, {"saturating": True}),
+    "real_weight": ({}, {"real_weight": 0.7}),
+    "margin": ({"equilibrium": 0.75}, {"margin": 0.1}),
+    "equilibrium": ({}, {"equilibrium": 2.0}),
+    "reuse_noise": ({}, {"reuse_noise": True}),
+    "data_range": ({"generator": MLP(2, 2, (16,))}, {"data_range": (-1.0, 1.0)}),
+}
+
+
+def test_every_argument_is_in_the_table_of_changes() -> None:
+    assert arguments(VAEGAN) == set(CHANGES) | {"nonfinite"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_argument_matters(name: str) -> None:
+    assert matters(make_vae_gan, *CHANGES[name])
+
+
+# That it learns
+
+
+def test_it_learns_to_reconstruct_digits_and_to_make_some() -> None:
+    """Shares of the variance of test digits: the error of their mean is 1."""
+    torch.manual_seed(0)
+    networks = {
+        "encoder": VAEGANMLP(IMAGE, 32, (128,)),
+        "generator": VAEGANMLP(16, IMAGE, (128,), output="sigmoid"),
+        "discriminator": MLP(IMAGE, 1, (256,)),
+    }
+    adam = partial(Adam, lr=1e-3, beta1=0.5)
+    game = VAEGAN(**networks, prior=Normal(16), gamma=0.3, data_scale=1.0, optimizer=adam)  # type: ignore[arg-type]
+    fit(game, 500, data := Images("digits", batch_size=50))
+    game.eval()
+    x = data.real("test")
+    with torch.no_grad():
+        error = (game.decode(game.encode(x)) - x).square().mean()
+        made = game.sample(500, generator=torch.Generator().manual_seed(0))
+    spread = x.var(dim=0).mean()
+    assert error / spread < 0.55
+    assert 0.5 < made.var(dim=0).mean() / spread < 1.5
