@@ -15,7 +15,7 @@ from rich.table import Table
 from torch import Tensor
 
 from lightning_gans import checks
-from lightning_gans.commands.probed import GRID, Measure, Probed
+from lightning_gans.commands._probed import GRID, Measure, Probed
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
 from lightning_gans.evaluation.clustering import clustering_error, kmeans_error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
@@ -94,8 +93,10 @@ class Network(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """What ``forward`` returns, before the output activation."""
-        outputs = deque((output for _, output in self.walk(x)), maxlen=1)
-        return outputs.pop()
+        output = x
+        for _, output in self.walk(x):  # noqa: B007 - the last one is what is wanted
+            pass
+        return output
 
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """The name and the output of every stage, one after the other."""
@@ -113,7 +114,7 @@ class Network(nn.Module):
         if unknown := set(wanted) - set(names):
             raise InputError(f"{type(self).__name__} has no layer {sorted(unknown)}; it has {names} and 'last'")
         found: dict[str, Tensor] = {}
-        for name, output in self.walk(x) if wanted else ():
+        for name, output in self.walk(x):
             found[name] = output
             if found.keys() >= set(wanted):
                 break
