@@ -21,6 +21,8 @@ from lightning_gans.strategy import GameStrategy
 
 if TYPE_CHECKING:
     from lightning_gans.game import Game
+    from lightning_gans.networks import Network
+    from lightning_gans.priors import Prior
 
 
 def positive(**values: float) -> None:
@@ -63,6 +65,24 @@ def rows_are_independent(critic: nn.Module) -> None:
         rank_zero_warn("the gradient penalty takes slopes a sample, but the discriminator has batch norm; prefer norm 'layer'")
 
 
+def has_density_everywhere(prior: Prior) -> None:
+    """Refuse a prior under which a normal posterior has an infinite divergence, or whose density is not known."""
+    try:
+        known = bool(prior.log_prob(torch.full((1, prior.dim), 1e3)).isfinite().all())
+    except NotImplementedError:
+        known = False
+    if not known:
+        raise InputError(
+            f"a normal posterior needs a prior with a density everywhere, which {prior} is not; set prior to Normal"
+        )
+
+
+def has_layer(network: Network, layer: str) -> None:
+    """Refuse the name of a layer that a network has not."""
+    if layer != "last" and layer not in network.stages:
+        raise InputError(f"feature_layer is {layer!r}, but the discriminator has {', '.join(network.stages)} and last")
+
+
 def has_logits(
     generator: nn.Module, wanted_by: str = "reconstruction 'bce'", instead: str = "reconstruction to mse or features"
 ) -> None:
@@ -97,6 +117,8 @@ def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) ->
 
     Modes, buffers and random streams are left as they were.
     """
+    if getattr(game.prior, "empirical", False) and not game.stores_latents:
+        raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
     z = game.to_model(torch.zeros(2, game.prior.dim))
     modes = {module: module.training for module in game.modules()}
     game.eval()

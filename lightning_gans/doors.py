@@ -23,6 +23,8 @@ class Doors(LightningModule):
 
     prior: Prior
     generator: nn.Module
+    stores_latents = False
+    """Whether training fills an empirical prior."""
 
     def __init__(self, data_range: tuple[float, float], data_scale: float) -> None:
         super().__init__()

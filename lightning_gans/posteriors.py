@@ -44,8 +44,9 @@ class DiagonalNormal:
                 "means, then log-variances; set the encoder's outputs"
             )
         mean, unbounded = widen(numbers).chunk(2, dim=1)
-        fixed = unbounded.detach()
-        return cls(mean, fixed.clamp(*_LOG_VARIANCES) + (unbounded - fixed))
+        within = unbounded.detach().clamp(*_LOG_VARIANCES)
+        passed = torch.where(unbounded.detach() == within, unbounded, within + (unbounded - unbounded.detach()).nan_to_num())
+        return cls(mean, passed)
 
     def at(self, epsilon: Tensor) -> Tensor:
         """``mean + std * epsilon``: a draw, given standard normal ``epsilon`` (Kingma and Welling 2014, section 2.4)."""

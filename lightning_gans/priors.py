@@ -132,8 +132,10 @@ class MixtureOfGaussians(Prior):
 
     def log_joint(self, z: Tensor) -> Tensor:
         """``(N, K)``: the log-density in nats of each row of ``z`` ``(N, 2)`` together with each component."""
+        z = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
         out, aside = self._axes(z)
-        square = ((z @ out.T - self.radius) / self.along).square() + (z @ aside.T / self.across).square()
+        with torch.autocast(z.device.type, enabled=False):  # petals are too narrow for 16 bits
+            square = ((z @ out.T - self.radius) / self.along).square() + (z @ aside.T / self.across).square()
         return -square / 2 - math.log(2 * math.pi * self.along * self.across * self.components)
 
     def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:

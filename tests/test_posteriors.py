@@ -69,6 +69,10 @@ def test_log_variances_are_kept_within_bounds_and_can_come_back(given: float, ke
     assert numbers.grad[0, 1].sign() == (1 if given > 0 else -1), "a step would not lead back"
 
 
+def test_a_log_variance_that_has_overflowed_stays_a_number() -> None:
+    assert DiagonalNormal.of(torch.tensor([[0.0, torch.inf], [0.0, -torch.inf]])).log_variance.tolist() == [[20.0], [-20.0]]
+
+
 @pytest.mark.parametrize(("numbers", "dim", "words"), [(5, None, "an even number"), (4, 4, "takes 8"), (4, 1, "takes 2")])
 def test_a_number_of_outputs_that_makes_no_posterior_is_refused(numbers: int, dim: int | None, words: str) -> None:
     with pytest.raises(InputError, match=f"gives {numbers} numbers.*{words}"):

@@ -180,3 +180,10 @@ def test_a_way_from_the_origin_is_finite():
 
 def test_a_prior_prints_its_settings():
     assert repr(Normal(4, std=0.5)) == "Normal(dim=4, std=0.5)"
+
+
+def test_the_mixture_keeps_its_precision_under_autocast() -> None:
+    z = MixtureOfGaussians().sample(500, torch.Generator().manual_seed(0))
+    expected = MixtureOfGaussians().log_prob(z)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(MixtureOfGaussians().log_prob(z), expected)

@@ -70,10 +70,11 @@ class Evaluator:
             if network is not None:
                 cast(Any, network).to(device)
         if len(self.data.shape) == 1:
-            return self._measure_points(model, device)
-        found = self._compare(model, device) if {*self.metrics} - {"reconstruction"} else {}
-        if "reconstruction" in self.metrics and isinstance(model, Encodes):
-            found |= self._reconstruct(model, device)
+            found = self._measure_points(model, device)
+        else:
+            found = self._compare(model, device) if {*self.metrics} - {"reconstruction"} else {}
+            if "reconstruction" in self.metrics and isinstance(model, Encodes):
+                found |= self._reconstruct(model, device)
         if getattr(model.prior, "empirical", False):  # a latent that comes from an image is no sample
             found = {name if name.startswith("reconstruction") else f"reconstruction_{name}": v for name, v in found.items()}
         return found

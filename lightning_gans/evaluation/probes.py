@@ -114,7 +114,7 @@ def balanced_draw(labels: np.ndarray, per_class: int, seed: int, purpose: str, n
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
         if len(of_class) < per_class:
-            raise InputError(f"class {label} has {len(of_class)} examples to draw {per_class} from; lower per_class")
+            raise InputError(f"class {label} has {len(of_class)} examples to draw {per_class} from; ask for fewer labels")
         rows.append(random.choice(of_class, per_class, replace=False))
     return np.concatenate(rows)
 

@@ -17,7 +17,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
 from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.figures import plots
-from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, why_not
+from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
 from lightning_gans.figures.stages import Stages
 from lightning_gans.figures.subject import Subject
 from lightning_gans.runs import data_of, log_numbers, log_picture, run_folder
@@ -132,12 +132,12 @@ class Pictures(Callback):
                     with _left_out(name):
                         file = f"{name}_{subject.step:07d}" if each_time else name
                         self._save(trainer, name, kind.draw(subject), file)
-                if is_new and hasattr(kind, "keep") and self._wants(name + OVER_TRAINING):
+                if is_new and keeps(name, subject) and self._wants(name + OVER_TRAINING):
                     with _left_out(name + OVER_TRAINING):
                         self._keep(trainer, name, subject)
             if at_end:
                 for name in there:
-                    if hasattr(there[name], "keep") and self._wants(name + OVER_TRAINING):
+                    if keeps(name, subject) and self._wants(name + OVER_TRAINING):
                         self._draw_over_training(trainer, name, subject)
 
     def _wants(self, kind: str) -> bool:

@@ -194,7 +194,7 @@ def curves(panels: Sequence[tuple[str, Sequence[Curve]]]) -> Figure:
             if curve.std is not None:
                 middle, spread = np.asarray(curve.values), np.asarray(curve.std)
                 axes.fill_between(curve.steps, middle - spread, middle + spread, color=colour, alpha=0.2, lw=0)
-        axes.set(xlabel="training steps (batches)", ylabel=label)
+        axes.set(xlabel="training steps (batches)", ylabel=textwrap.fill(label, 44))
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -49,6 +49,17 @@ class Subject:
         step = "" if self.step is None else f", step {self.step}"
         return f"{type(self.model).__name__}{step}{', averaged weights' if self.weights == 'ema' else ''}"
 
+    @property
+    def samples_of(self) -> str:
+        """What its samples are, for titles: such as "samples of GAAN, step 5000"."""
+        made = "reconstructed training samples" if self.from_images else "samples"
+        return f"{made} of {self.name}"
+
+    @property
+    def from_images(self) -> bool:
+        """Whether the prior's latents come from training images, others each time."""
+        return getattr(self.model.prior, "empirical", False)
+
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Of one sample."""

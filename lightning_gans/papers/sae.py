@@ -50,7 +50,7 @@ class SAE(Game):
     - White noise (section 3.4) goes onto s_0, of which the image is made that D_1 sees: "the symbol seeding the generalising
       unit's fake image". The sum is put back on the sphere.
     - Batch norm normalises each of these passes by itself, but keeps for evaluation only statistics of what the networks are
-      given there: of real samples in the units, in G of the symbols that ``encode`` returns.
+      given there: of real samples in the units, in G of the symbols that ``encode`` returns (with noise if it is s_0).
 
     There is no prior. ``prior`` keeps the symbols of the last training samples: samples are reconstructions of those.
 
@@ -77,6 +77,7 @@ class SAE(Game):
     """
 
     prior: Empirical
+    stores_latents = True
 
     def __init__(
         self,

@@ -36,7 +36,8 @@ class VAE(Game):
         gaussian   - log p(x|z) = sum of (x - G(z))^2 / (2 sigma^2) + log sigma + log(2 pi) / 2
         laplace    - log p(x|z) = sum of |x - G(z)| / sigma + log(2 sigma)
 
-    Constants are in, so that the bound is one on a log-density; its unit of x is the networks': that of ``data_range``. The
+    Constants are in, so that the bound of ``gaussian`` and ``laplace`` is one on a log-density; its unit of x is the networks':
+    that of ``data_range``. ``bernoulli`` on grey levels is no density, and not comparable with numbers of binarised digits. The
     terms are logged as ``autoencoder/likelihood`` (minus log p) and ``autoencoder/kl`` (before beta). Averages over pixels,
     which much code takes, would multiply beta by their number.
 
@@ -81,6 +82,7 @@ class VAE(Game):
         self.prior = prior or Normal(2)
         self.encoder = cast(Network, encoder or MLP(2, 2 * self.prior.dim))
         self.generator = generator or MLP(self.prior.dim, 2, output="sigmoid")
+        checks.has_density_everywhere(self.prior)
         if kl == "closed" and not isinstance(self.prior, Normal):
             raise InputError(f"kl 'closed' needs a Normal prior, but it is {self.prior}; set kl to monte_carlo or null")
         if likelihood == "bernoulli":

@@ -110,6 +110,7 @@ class VAEGAN(Game):
         self.discriminator = cast(Network, discriminator or MLP(2, 1))
         if not isinstance(self.discriminator, Network):
             raise InputError("errors are measured in a layer of the discriminator, which must be a lightning_gans Network")
+        checks.has_layer(self.discriminator, feature_layer)
         self.gamma = gamma
         self.feature_layer = feature_layer
         self.reduction = reduction
@@ -125,7 +126,7 @@ class VAEGAN(Game):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         x, epsilon = batch.images, self.normal(len(batch), self.prior.dim)
-        q = self.posterior(x)
+        q = self._posterior(x)
         reconstructed = self.generator(q.at(epsilon).to(x.dtype))
         generated = self.generator(epsilon * self.prior.std if self.reuse_noise else self.noise_like(batch))
         real, fake = self.discriminate(x, [generated, reconstructed] if self.fakes == "both" else [generated])
@@ -149,7 +150,7 @@ class VAEGAN(Game):
             if discriminator_moves:
                 move("discriminator", self.real_weight * costs[0] + (1 - self.real_weight) * costs[1])
 
-    def posterior(self, x: Tensor) -> DiagonalNormal:
+    def _posterior(self, x: Tensor) -> DiagonalNormal:
         """q(z|x)."""
         return DiagonalNormal.of(self.encoder(x), self.prior.dim)
 
@@ -186,7 +187,7 @@ class VAEGAN(Game):
 
         Early in a run means are much shorter than the draws that a G with batch norm was trained on, and decode worse.
         """
-        q = self.posterior(self.from_door(images))
+        q = self._posterior(self.from_door(images))
         return q.mean.to(images.dtype) if generator is None else q.sample(generator).to(images.dtype)
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:

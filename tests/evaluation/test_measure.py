@@ -13,7 +13,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from lightning_gans import EMA, GAAN, Evaluation, Images, InputError
+from lightning_gans import EMA, GAAN, SAE, Evaluation, Images, InputError
 from lightning_gans.evaluation.classifiers import Classifier
 from lightning_gans.evaluation.inception import quantise
 from lightning_gans.evaluation.measure import Evaluator
@@ -159,6 +159,13 @@ def test_without_a_prior_of_its_own_a_model_gets_reconstruction_scores_only(data
     model = Noise()
     model.prior.empirical = True
     assert {*evaluator(data).measure(model)} == {"reconstruction_fd_tiny"}
+
+
+def test_points_that_come_from_points_are_reconstructions_too() -> None:
+    (points := Images("grid25")).setup("fit")
+    measuring = Evaluation(["modes", "diversity"], num_samples=200).evaluator(points)
+    game = SAE()
+    assert all(name.startswith("reconstruction_") for name in measuring.measure(game))
 
 
 def test_real_statistics_are_kept_for_the_next_run_and_for_nothing_else(data, tmp_path):

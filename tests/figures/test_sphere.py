@@ -29,7 +29,7 @@ POINTS = F.normalize(torch.randn(2000, 3, generator=torch.Generator().manual_see
 @pytest.mark.parametrize("centre", [[0.0, 0.0, 1.0], [0.0, -2.0, 0.0], [0.3, 0.2, 0.1], [-1.0, -1.0, -1.0]])
 def test_the_projection_keeps_areas_and_its_radius_is_the_chord(centre: list[float]) -> None:
     pole = F.normalize(torch.tensor(centre).double(), dim=0)
-    flat = sphere.project(POINTS, torch.tensor(centre)).double()
+    flat = sphere.project(POINTS, torch.tensor(centre))[0].double()
     angle = (POINTS @ pole).acos()
     torch.testing.assert_close(flat.norm(dim=1), 2 * (angle / 2).sin(), rtol=0, atol=1e-6)
     # A uniform law on the sphere is one on the disc of radius 2: the squared radius and the direction are uniform
@@ -40,7 +40,7 @@ def test_the_projection_keeps_areas_and_its_radius_is_the_chord(centre: list[flo
     # By the definition: with the pole up, (X, Y) sqrt(2 / (1 + Z)) up to a turn of the disc, so distances to near points agree
     near = POINTS[angle < 0.1]
     between, apart = (
-        torch.cdist(sphere.project(near, pole).double(), sphere.project(near, pole).double()),
+        torch.cdist(sphere.project(near, pole)[0].double(), sphere.project(near, pole)[0].double()),
         torch.cdist(near, near),
     )
     torch.testing.assert_close(between, apart, rtol=5e-3, atol=1e-6)
@@ -48,7 +48,7 @@ def test_the_projection_keeps_areas_and_its_radius_is_the_chord(centre: list[flo
 
 def test_the_poles_of_the_projection_are_numbers() -> None:
     pole = torch.tensor([0.0, 0.6, 0.8])
-    ends = sphere.project(torch.stack([pole, -pole]), pole)
+    ends, _ = sphere.project(torch.stack([pole, -pole]), pole)
     assert ends.isfinite().all()
     assert ends[0].norm() < 1e-3
 
@@ -169,3 +169,11 @@ def test_a_run_leaves_the_sphere_over_training_and_what_noise_leaves(tmp_path: P
     fit(make_sae(), 2, callbacks=[Pictures(**pictures)], default_root_dir=tmp_path)
     assert [*tmp_path.rglob("sphere.png")]
     assert [*tmp_path.rglob("sphere_over_training.png")]
+
+
+def test_later_panels_keep_the_side_of_the_first() -> None:
+    """As the middle moves a little, nothing turns: the axis that is nearest to the rim changes on the way."""
+    before, after = torch.tensor([-0.029, -0.98, -0.03]), torch.tensor([-0.031, -0.98, -0.03])
+    first, right = sphere.project(POINTS, before)
+    assert float((sphere.project(POINTS, after, right)[0] - first).abs().max()) < 0.1
+    assert float((sphere.project(POINTS, after)[0] - first).abs().max()) > 0.1

@@ -13,6 +13,7 @@ from torch.distributions import Bernoulli, Distribution, Laplace
 from torch.distributions import Normal as TorchNormal
 
 from lightning_gans import MLP, VAE, Adam, Images, InputError, MixtureOfGaussians, Normal, Uniform
+from lightning_gans.priors import Empirical
 from lightning_gans.protocols import Encodes, Features
 from lightning_gans.randomness import keyed_generator
 from tests.games import IMAGE
@@ -65,12 +66,18 @@ def test_the_terms_of_images_are_sums_over_their_pixels() -> None:
     assert game.terms(x, epsilon)[0].item() == pytest.approx(64 * math.log(2), rel=0.1)
 
 
-@pytest.mark.parametrize("prior", [MixtureOfGaussians(), Uniform(2, -20.0, 20.0)])
+@pytest.mark.parametrize("prior", [MixtureOfGaussians(), MixtureOfGaussians(3, 0.5, 2.0, 1.0)])
 def test_a_prior_other_than_the_normal_is_met_at_draws(prior: Any) -> None:
     game = make(prior=prior, draws=3)
     assert game.kl == "monte_carlo"
     epsilon = torch.randn(6, 3, 2, dtype=torch.float64)
     torch.testing.assert_close(game.terms(X, epsilon), by_hand(game, X, epsilon))
+
+
+@pytest.mark.parametrize("prior", [Uniform(2), Empirical(2)])
+def test_a_prior_without_a_density_everywhere_is_refused(prior: Any) -> None:
+    with pytest.raises(InputError, match=r"density everywhere.*set prior to Normal"):
+        VAE(prior=prior)
 
 
 @pytest.mark.parametrize("std", [1.0, 5.0])

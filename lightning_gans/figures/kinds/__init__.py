@@ -12,6 +12,7 @@ It may have
 - ``keep(subject) -> Tensor``, what of each time is needed to show the way of the training, and
   ``over_training(subject, stages) -> Figure``, which shows it from (title, what was kept) of some of the times, in their order;
   numbers are kept in 16 bits;
+- ``keeps(subject) -> bool``, whether that makes sense for a model;
 - ``CHANGES = True``: these titles say the mean squared change of what was kept since the time before.
 """
 
@@ -44,6 +45,12 @@ def why_not(kind: str, subject: Subject) -> str | None:
         return f"{type(subject.model).__name__} makes no samples"
     problem: str | None = KINDS[kind.removesuffix(OVER_TRAINING)].why_not(subject)
     return problem
+
+
+def keeps(kind: str, subject: Subject) -> bool:
+    """Whether something is kept of each time."""
+    module = KINDS[kind]
+    return hasattr(module, "keep") and (not hasattr(module, "keeps") or bool(module.keeps(subject)))
 
 
 def draw(kind: str, subject: Subject) -> Figure:

@@ -19,7 +19,7 @@ def draw(subject: Subject) -> Figure:
     made = subject.decode(z, subject.rows(len(z)))
     real = subject.real(rows).float().cpu()
     found = density_kl_1d(real, made)
-    values = [("test data", real, found.real), (f"samples of {subject.name}", made, found.fake)]
+    values = [("test data", real, found.real), (subject.samples_of, made, found.fake)]
     unit = "value, data units" if subject.points else "mean of an image's pixels, which are in [-1, 1]"
     title = f"KL(samples || test data) = {found.kl:.3g} nats\n{len(made)} samples, {len(real)} of the test data"
     return plots.densities(found.grid, [(name, x.flatten(1).mean(1), curve) for name, x, curve in values], unit, title)

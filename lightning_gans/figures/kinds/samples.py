@@ -16,7 +16,7 @@ EACH_TIME = CHANGES = True
 
 def draw(subject: Subject) -> Figure:
     """A grid of images as square as it can be, or a plane of points."""
-    title = f"samples of {subject.name}"
+    title = subject.samples_of
     if subject.points:
         return scatter(subject, [(title, subject.samples)])
     return plots.grids([(title, subject.samples, max(1, round(len(subject.samples) ** 0.5)))])
@@ -25,6 +25,11 @@ def draw(subject: Subject) -> Figure:
 def keep(subject: Subject) -> Tensor:
     """The first few images, or all points."""
     return subject.samples if subject.points else subject.samples[:COLUMNS]
+
+
+def keeps(subject: Subject) -> bool:
+    """Not of latents that come from images: they are those of others each time."""
+    return not subject.from_images
 
 
 def over_training(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:

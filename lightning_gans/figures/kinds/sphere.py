@@ -37,10 +37,11 @@ def over_training(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Fig
     columns = min(4, len(stages))
     rows = -(-len(stages) // columns)
     figure = Figure(figsize=(max(4.8, 3.2 * columns), 3.4 * rows + 1.4), layout="constrained")
+    right = None
     for place, (title, symbols) in enumerate(stages, 1):
         axes = figure.add_subplot(rows, columns, place)
         _draw_globe(axes, title)
-        flat = project(symbols, symbols[:, 0].mean(dim=0))
+        flat, right = project(symbols, symbols[:, 0].mean(dim=0), right)
         for unit, (marker, size, _) in reversed([*enumerate(_MARKERS)]):
             x, y = flat[:, unit].T.numpy()
             axes.scatter(x, y, s=size, marker=marker, c=colours, linewidths=0, alpha=0.8)
@@ -59,20 +60,25 @@ def why_not(subject: Subject) -> str | None:
     return f"symbols of {name} have {dim} numbers, and a sphere needs 3" if dim != 3 else no_data(subject)
 
 
-def project(symbols: Tensor, centre: Tensor) -> Tensor:
+def project(symbols: Tensor, centre: Tensor, right: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The Lambert azimuthal projection, which keeps areas: ``(..., 3)`` of unit length to ``(..., 2)`` of a disc of radius 2.
 
     Args:
         symbols: points on the sphere.
         centre: ``(3,)``, the direction that the middle of the disc shows; the opposite one is its rim.
+        right: ``(3,)``, the direction that is to the right of it, as far as it can be; none for any.
+
+    Returns:
+        The points, and the direction that is to the right.
     """
     pole = torch.nn.functional.normalize(centre.double(), dim=0)
-    right = torch.eye(3, dtype=torch.double)[pole.abs().argmin()]
+    if right is None:
+        right = torch.eye(3, dtype=torch.double)[pole.abs().argmin()]
     right = torch.nn.functional.normalize(right - (right @ pole) * pole, dim=0)
     up = torch.linalg.cross(pole, right)
     points = torch.nn.functional.normalize(symbols.double(), dim=-1)
     plane = torch.nn.functional.normalize(points @ torch.stack([right, up], dim=1), dim=-1)
-    return (plane * (2 - 2 * (points @ pole)[..., None]).clamp(min=0).sqrt()).float()
+    return (plane * (2 - 2 * (points @ pole)[..., None]).clamp(min=0).sqrt()).float(), right
 
 
 def _draw_globe(axes: Axes, title: str) -> None:
