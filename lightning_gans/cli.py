@@ -260,6 +260,7 @@ def _quiet() -> None:
         "You have overridden `on_after_batch_transfer`.*",
         "Using ModelCheckpoint with manual optimization.*",  # what is saved is the state after the step, as it should be
         "The dirpath has changed.*",
+        ".*torch.distributed.nn.functional.* is deprecated.*",
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "litlogger" not in record.getMessage())

@@ -302,7 +302,7 @@ def sorted_by_class(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "of", "words"),
     [
-        (["svm", "--per_class=200"], "gaan", "class 0 has 120 examples to draw 200 from; lower per_class"),
+        (["svm", "--per_class=200"], "gaan", "class 0 has 120 examples to draw 200 from; ask for fewer labels"),
         (["knn", "--data.classes=[3]"], "gaan", r"knn needs labels of several classes, but digits \(\w+\) has 1"),
         (["linear"], "teller", "Teller has no encoder, which linear needs; name layers with --layers"),
         (["linear"], "gan", "GAN has no encoder, which linear needs; name layers with --layers"),

@@ -58,7 +58,8 @@ class Stages:
         files = self._files(kind)
         if len(files) > count:
             files = [files[round(i * (len(files) - 1) / (count - 1))] for i in range(count)]
-        return [self._stage(file, changes) for file in files]
+        stages = [self._stage(file, changes) for file in files]
+        return [stage for stage in stages if stage[1].shape == stages[-1][1].shape]  # resumed with other settings of pictures
 
     @staticmethod
     def _stage(file: Path, changes: bool) -> tuple[str, Tensor]:

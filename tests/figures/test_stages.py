@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_gans import Pictures
+from lightning_gans import SAE, Pictures
 from lightning_gans.figures import kinds, plots
 from lightning_gans.figures.kinds import reconstructions, samples
 from lightning_gans.figures.stages import Stages
@@ -31,11 +31,26 @@ def test_the_change_is_the_mean_square_since_the_time_before_per_100_steps(tmp_p
     assert stages.add("it", 100, torch.tensor([0.0, 1.0])) is None
     assert stages.add("it", 150, torch.tensor([0.5, 0.0])) == pytest.approx((0.25 + 1) / 2 * 100 / 50)
     assert stages.add("it", 950, torch.tensor([0.5, 2.0])) == pytest.approx(4 / 2 * 100 / 800)
-    assert stages.add("it", 960, torch.tensor([0.5])) is None, "of another shape"
     titles = [title for title, _ in stages.spread("it", 8, changes=True)]
     assert titles[0] == "step 100"
     assert titles[1:3] == ["step 150,\nmean squared change 1.2 / 100 steps", "step 950,\nmean squared change 0.25 / 100 steps"]
-    assert [title for title, _ in stages.spread("it", 8, changes=False)] == [f"step {n}" for n in (100, 150, 950, 960)]
+    assert [title for title, _ in stages.spread("it", 8, changes=False)] == [f"step {n}" for n in (100, 150, 950)]
+
+
+def test_what_was_kept_with_other_settings_is_not_set_beside_what_is_kept_now(tmp_path: Path) -> None:
+    stages = Stages(tmp_path)
+    for step, count in ((1, 3), (2, 3), (3, 2), (4, 2)):
+        stages.add("it", step, torch.zeros(count))
+    assert [title for title, _ in stages.spread("it", 8, changes=False)] == ["step 3", "step 4"]
+    assert stages.add("it", 5, torch.zeros(1)) is None
+
+
+def test_samples_of_an_empirical_prior_are_others_each_time_and_not_kept() -> None:
+    assert not kinds.keeps("samples", Subject(SAE()))
+    assert kinds.keeps("reconstructions", Subject(SAE()))
+    assert kinds.keeps("samples", Subject(make_gaan()))
+    assert not kinds.keeps("interpolations", Subject(make_gaan()))
+    assert Subject(SAE(), step=3).samples_of == "reconstructed training samples of SAE, step 3"
 
 
 def test_the_first_the_last_and_some_evenly_between_are_shown_and_kinds_kept_apart(tmp_path: Path) -> None:
