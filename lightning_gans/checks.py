@@ -21,7 +21,6 @@ from lightning_gans.strategy import GameStrategy
 
 if TYPE_CHECKING:
     from lightning_gans.game import Game
-    from lightning_gans.networks import Network
     from lightning_gans.priors import Prior
 
 
@@ -77,10 +76,11 @@ def has_density_everywhere(prior: Prior) -> None:
         )
 
 
-def has_layer(network: Network, layer: str) -> None:
-    """Refuse the name of a layer that a network has not."""
-    if layer != "last" and layer not in network.stages:
-        raise InputError(f"feature_layer is {layer!r}, but the discriminator has {', '.join(network.stages)} and last")
+def has_layer(discriminator: nn.Module, layer: str) -> None:
+    """Refuse the name of a layer that a network with named stages has not."""
+    stages = getattr(discriminator, "stages", {layer: None})
+    if layer != "last" and layer not in stages:
+        raise InputError(f"feature_layer is {layer!r}, but the discriminator has {', '.join(stages)} and last")
 
 
 def has_logits(

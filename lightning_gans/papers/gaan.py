@@ -111,14 +111,12 @@ class GAAN(Game):
         self.discriminator = cast(Network, discriminator or MLP(2, 1))
         if lambda_p:
             checks.rows_are_independent(self.discriminator)
-        if reconstruction == "features" and isinstance(self.discriminator, Network):
-            checks.has_layer(self.discriminator, feature_layer)
+        checks.has_layer(self.discriminator, feature_layer)
         if reconstruction == "bce":
             checks.has_logits(self.generator)
         self.lambda_r, self.lambda_p, self.lambda_w = lambda_r, lambda_p, lambda_w
         self.reconstruction = reconstruction
-        self.feature_layer = feature_layer
-        self.match = match
+        self.feature_layer, self.match = feature_layer, match
         self.autoencoder_moves = autoencoder_moves
         self.reconstruction_label = reconstruction_label
         self.reconstruction_weight = reconstruction_weight
