@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.networks import eval_mode
 from lightning_gans.protocols import Encodes
 from lightning_gans.strategy import GameStrategy
 
@@ -120,9 +121,7 @@ def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) ->
     if getattr(game.prior, "empirical", False) and not game.stores_latents:
         raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
     z = game.to_model(torch.zeros(2, game.prior.dim))
-    modes = {module: module.training for module in game.modules()}
-    game.eval()
-    try:
+    with eval_mode(game):
         made = _forward("generator", game.decode, z, f"latents of {game.prior.dim} numbers")
         if shape is not None:
             if tuple(made.shape[1:]) != tuple(shape):
@@ -132,9 +131,6 @@ def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) ->
                 )
             _rehearse_on_data(game, game.to_model(torch.zeros(2, *shape)))
         _ranges(game, extent)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _rehearse_on_data(game: Game, x: Tensor) -> None:

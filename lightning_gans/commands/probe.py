@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from lightning_gans.evaluation.probes import balanced_draw, few_labels, knn_prob
 from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.protocols import Classifies, Encodes
 from lightning_gans.randomness import global_seed, keyed_generator
-from lightning_gans.restore import restore
+from lightning_gans.restore import Weights, restore
 
 
 def _svm(probed: Probed) -> list[Measure]:
@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind in KINDS.items():
         one = of[name] = kinds.add_parser(name, help=kind.__doc__, description=kind.__doc__, allow_abbrev=False)
         one.add_argument("--ckpt_path", type=Path, required=True, metavar="FILE", help="of the trained model")
-        one.add_argument("--weights", choices=["raw", "ema"], default="raw", help="of the generator (default: %(default)s)")
+        one.add_argument("--weights", choices=get_args(Weights), default="raw", help="of the generator (default: %(default)s)")
         if name not in ("parzen", "density", "likelihood"):
             one.add_argument("--layers", nargs="+", help="of the model's features; its encoder's latents where none")
         one.add_argument("--seed", type=int, default=0, help="of draws, starts or noise (default: %(default)s)")

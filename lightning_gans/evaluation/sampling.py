@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from lightning_gans.networks import eval_mode
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import broadcast_from_first_rank
@@ -36,14 +37,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     Batch statistics are first made the same on every rank. Random streams are put back.
     """
     broadcast_from_first_rank(model.buffers())
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad(), private_streams():
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with eval_mode(model), torch.no_grad(), private_streams():
+        yield
 
 
 def samples(

@@ -2,7 +2,7 @@
 
 from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
-from lightning_gans.networks.layers import Network, initialise
+from lightning_gans.networks.layers import Network, eval_mode, initialise
 from lightning_gans.networks.mlp import MLP
 from lightning_gans.networks.unrolled import UnrolledDiscriminator, UnrolledGenerator
 from lightning_gans.networks.vae_gan import VAEGANMLP, VAEGANDiscriminator, VAEGANEncoder, VAEGANGenerator
@@ -25,5 +25,6 @@ __all__ = [
     "VAEGANGenerator",
     "WGANGPCritic",
     "WGANGPGenerator",
+    "eval_mode",
     "initialise",
 ]

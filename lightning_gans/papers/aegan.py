@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import torch
@@ -17,7 +16,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game, ScheduleCounts
 from lightning_gans.losses import labelled, labelled_real, mean_squared_error, widen
-from lightning_gans.networks import MLP, Network
+from lightning_gans.networks import MLP, Network, eval_mode
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Prior, Uniform
 
@@ -177,7 +176,7 @@ class AEGAN(Game):
     def fakes(self, x: Tensor, z: Tensor) -> dict[str, list[Tensor]]:
         """What each discriminator that plays has to tell from its reals, without gradients and without noise in E and G."""
         wanted = {player: [name for name in _FAKES[player] if self.weights[name]] for player in self.discriminators()}
-        with torch.no_grad(), _evaluating(self.encoder, self.generator):
+        with torch.no_grad(), eval_mode(self.encoder, self.generator):
             made = self.cycle(x, z, [name for names in wanted.values() for name in names])
         return {player: [made[name] for name in names] for player, names in wanted.items()}
 
@@ -202,16 +201,3 @@ class AEGAN(Game):
         """Layers of D_x, or of E where D_x does not play."""
         network = self.image_discriminator or self.encoder
         return cast(Network, network).features(self.from_door(images), layers)
-
-
-@contextmanager
-def _evaluating(*networks: nn.Module) -> Iterator[None]:
-    """Evaluation mode within the block."""
-    modes = {module: module.training for network in networks for module in network.modules()}
-    for network in networks:
-        network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
