@@ -113,7 +113,7 @@ def strategy(chosen: Strategy) -> None:
 
 
 @torch.no_grad()
-def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) -> None:
+def dry_run(game: Game, shape: tuple[int, ...] | None, extent: float | None) -> None:
     """Send two samples of the data's ``shape`` through every network, and compare shapes and ranges.
 
     Modes, buffers and random streams are left as they were.
@@ -129,11 +129,11 @@ def rehearse(game: Game, shape: tuple[int, ...] | None, extent: float | None) ->
                     f"the generator makes {_by(made.shape[1:])} samples, but the data is {_by(shape)}; "
                     "set the networks' sizes, or data.image_size and data.channels, so that they agree"
                 )
-            _rehearse_on_data(game, game.to_model(torch.zeros(2, *shape)))
+            _dry_run_on_data(game, game.to_model(torch.zeros(2, *shape)))
         _ranges(game, extent)
 
 
-def _rehearse_on_data(game: Game, x: Tensor) -> None:
+def _dry_run_on_data(game: Game, x: Tensor) -> None:
     what = f"data of shape {_by(x.shape[1:])}"
     if isinstance(game, Encodes):
         latents = _forward("encoder", game.encode, x, what)
@@ -144,7 +144,7 @@ def _rehearse_on_data(game: Game, x: Tensor) -> None:
             )
     for name in ("discriminator", "critic", "image_discriminator", "manifold_discriminator", "diffusion_discriminator"):
         if isinstance(network := getattr(game, name, None), nn.Module):
-            _forward(name, network, game.from_door(x), what)
+            _forward(name, network, game.normalize(x), what)
     if isinstance(network := getattr(game, "latent_discriminator", None), nn.Module):
         _forward("latent_discriminator", network, game.to_model(torch.zeros(2, game.prior.dim)), "latents of the prior's dim")
 

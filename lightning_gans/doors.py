@@ -35,12 +35,12 @@ class Doors(LightningModule):
         self._slope = (high - low) / 2 / data_scale
         self._offset = (high + low) / 2
 
-    def from_door(self, images: Tensor) -> Tensor:
+    def normalize(self, images: Tensor) -> Tensor:
         """Images in [-1, 1], or points in data units, as the networks take them."""
         return images if (self._slope, self._offset) == (1, 0) else images * self._slope + self._offset
 
-    def to_door(self, data: Tensor) -> Tensor:
-        """The inverse of ``from_door``."""
+    def denormalize(self, data: Tensor) -> Tensor:
+        """The inverse of ``normalize``."""
         return data if (self._slope, self._offset) == (1, 0) else (data - self._offset) / self._slope
 
     def to_model(self, x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class Doors(LightningModule):
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """The images ``(N, C, H, W)`` in [-1, 1], or the points in data units, of latents ``z`` ``(N, dim)``."""
-        return self.to_door(self.generator(z))
+        return self.denormalize(self.generator(z))
 
     def sample(self, n: int, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """``n`` images from the prior; ``generator`` may be on any device."""

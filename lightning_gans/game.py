@@ -164,7 +164,7 @@ class Game(Doors):
         # Lightning does so only after it has restored a checkpoint, which rounds parameters of 64 bits to 32
         self.trainer.precision_plugin.convert_module(self)
         data = data_of(self.trainer)
-        checks.rehearse(self, getattr(data, "shape", None), getattr(data, "extent", None))
+        checks.dry_run(self, getattr(data, "shape", None), getattr(data, "extent", None))
 
     def configure_optimizers(self) -> Any:
         players = self._players = self._make_players(self.players())
@@ -182,7 +182,7 @@ class Game(Doors):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if not self.trainer.training:
             return batch
-        return Batch.of(batch).map_images(lambda images: self.from_door(self.to_model(images)))
+        return Batch.of(batch).map_images(lambda images: self.normalize(self.to_model(images)))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self._draws = 0

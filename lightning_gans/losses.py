@@ -15,24 +15,24 @@ from torch.nn import functional as F
 AdversarialKind = Literal["ns", "minimax", "lsgan", "wgan", "hinge"]
 
 
-def widen(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
     """``x`` in float32 where it came in 16 bits, unchanged otherwise."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def labelled_real(logits: Tensor) -> Tensor:
+def bce_real(logits: Tensor) -> Tensor:
     """Cross-entropy of "these are real": the mean of ``-log sigmoid(logits)``, in nats."""
-    return F.softplus(-widen(logits)).mean()
+    return F.softplus(-at_least_float32(logits)).mean()
 
 
-def labelled_fake(logits: Tensor) -> Tensor:
+def bce_fake(logits: Tensor) -> Tensor:
     """Cross-entropy of "these are generated": the mean of ``-log(1 - sigmoid(logits))``, in nats."""
-    return F.softplus(widen(logits)).mean()
+    return F.softplus(at_least_float32(logits)).mean()
 
 
-def labelled(logits: Tensor, target: float) -> Tensor:
+def bce(logits: Tensor, target: float) -> Tensor:
     """Cross-entropy of "these are real with probability ``target``", in nats: smoothed labels are targets, not factors."""
-    return target * labelled_real(logits) + (1 - target) * labelled_fake(logits)
+    return target * bce_real(logits) + (1 - target) * bce_fake(logits)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
@@ -44,10 +44,10 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind = "ns")
         kind: ``ns`` and ``minimax`` (the same for this player: Goodfellow et al. 2014, Eqn. 1), ``lsgan`` (Mao et al. 2017,
             Eqn. 9: targets 1 and 0, halved), ``wgan`` (Arjovsky et al. 2017) or ``hinge`` (Lim and Ye 2017).
     """
-    real, fake = widen(real), widen(fake)
+    real, fake = at_least_float32(real), at_least_float32(fake)
     match kind:
         case "ns" | "minimax":
-            return labelled_real(real) + labelled_fake(fake)
+            return bce_real(real) + bce_fake(fake)
         case "lsgan":
             return 0.5 * ((real - 1).square().mean() + fake.square().mean())
         case "wgan":
@@ -62,12 +62,12 @@ def generator_loss(fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
 
     ``ns`` is the non-saturating ``-log D`` (Goodfellow et al. 2014, section 3), ``minimax`` the saturating ``log(1 - D)``.
     """
-    fake = widen(fake)
+    fake = at_least_float32(fake)
     match kind:
         case "ns":
-            return labelled_real(fake)
+            return bce_real(fake)
         case "minimax":
-            return -labelled_fake(fake)
+            return -bce_fake(fake)
         case "lsgan":
             return 0.5 * (fake - 1).square().mean()
         case "wgan" | "hinge":
@@ -77,9 +77,9 @@ def generator_loss(fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
 
 def binary_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy in nats between targets in [0, 1] and ``sigmoid(logits)``, mean over batch and dimensions."""
-    return F.binary_cross_entropy_with_logits(widen(logits), widen(target))
+    return F.binary_cross_entropy_with_logits(at_least_float32(logits), at_least_float32(target))
 
 
 def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
     """Squared difference, mean over batch and dimensions."""
-    return F.mse_loss(widen(x), widen(y))
+    return F.mse_loss(at_least_float32(x), at_least_float32(y))

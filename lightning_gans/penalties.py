@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lightning_gans.losses import widen
+from lightning_gans.losses import at_least_float32
 
 PenaltyKind = Literal["sum", "mean", "printed", "one_sided"]
 
@@ -37,10 +37,10 @@ def gradient_penalty(
     """
     mixed = torch.is_autocast_enabled(real.device.type)  # else the critic has weights of the input's type
     with torch.autocast(real.device.type, enabled=False):
-        real, fake = (widen(x.detach()) if mixed else x.detach() for x in (real, fake))
+        real, fake = (at_least_float32(x.detach()) if mixed else x.detach() for x in (real, fake))
         between = torch.lerp(real, fake, epsilon.to(real.dtype).view(-1, *[1] * (real.dim() - 1))).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        square = widen(slope.flatten(1)).square().sum(dim=1)
+        square = at_least_float32(slope.flatten(1)).square().sum(dim=1)
         match kind:
             case "printed":
                 return (square - 1).square().mean()

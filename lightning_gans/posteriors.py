@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.losses import widen
+from lightning_gans.losses import at_least_float32
 
 # exp of half of these is 5e-5 and 2e4: no posterior is narrower or wider, and no float32 overflows.
 _LOG_VARIANCES = (-20.0, 20.0)
@@ -43,7 +43,7 @@ class DiagonalNormal:
                 f"the encoder gives {found} numbers a sample, but a posterior over {of}: "
                 "means, then log-variances; set the encoder's outputs"
             )
-        mean, unbounded = widen(numbers).chunk(2, dim=1)
+        mean, unbounded = at_least_float32(numbers).chunk(2, dim=1)
         within = unbounded.detach().clamp(*_LOG_VARIANCES)
         passed = torch.where(unbounded.detach() == within, unbounded, within + (unbounded - unbounded.detach()).nan_to_num())
         return cls(mean, passed)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.losses import widen
+from lightning_gans.losses import at_least_float32
 
 
 class Prior:
@@ -133,7 +133,7 @@ class MixtureOfGaussians(Prior):
 
     def log_joint(self, z: Tensor) -> Tensor:
         """``(N, K)``: the log-density in nats of each row of ``z`` ``(N, 2)`` together with each component."""
-        z = widen(z)
+        z = at_least_float32(z)
         out, aside = self._axes(z)
         with torch.autocast(z.device.type, enabled=False):  # petals are too narrow for 16 bits
             square = ((z @ out.T - self.radius) / self.along).square() + (z @ aside.T / self.across).square()

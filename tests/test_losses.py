@@ -7,12 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from lightning_gans.losses import (
+    bce,
+    bce_fake,
+    bce_real,
     binary_cross_entropy,
     discriminator_loss,
     generator_loss,
-    labelled,
-    labelled_fake,
-    labelled_real,
     mean_squared_error,
 )
 
@@ -70,7 +70,7 @@ def test_real_and_fake_batches_of_different_sizes_weigh_the_same():
     assert discriminator_loss(torch.ones(1), torch.zeros(100), "wgan").item() == -1
 
 
-@pytest.mark.parametrize(("term", "wrong"), [(labelled_real, -100.0), (labelled_fake, 100.0)])
+@pytest.mark.parametrize(("term", "wrong"), [(bce_real, -100.0), (bce_fake, 100.0)])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_cross_entropy_of_a_certain_discriminator_neither_overflows_nor_loses_its_gradient(term, wrong, dtype):
     logit = torch.tensor([wrong], dtype=dtype, requires_grad=True)
@@ -108,8 +108,8 @@ def test_cross_entropies_agree_with_torch():
     logits = torch.linspace(-12, 12, 41, dtype=torch.float64)
     real = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
     fake = F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
-    torch.testing.assert_close(labelled_real(logits), real, rtol=1e-12, atol=0)
-    torch.testing.assert_close(labelled_fake(logits), fake, rtol=1e-12, atol=0)
+    torch.testing.assert_close(bce_real(logits), real, rtol=1e-12, atol=0)
+    torch.testing.assert_close(bce_fake(logits), fake, rtol=1e-12, atol=0)
 
 
 def test_reconstruction_terms_are_means_over_batch_and_dimensions():
@@ -136,4 +136,4 @@ def test_an_unknown_kind_is_refused_by_name():
 @pytest.mark.parametrize("target", [0.0, 0.05, 0.5, 0.95, 1.0])
 def test_a_smoothed_label_is_a_target(target):
     expected = F.binary_cross_entropy_with_logits(REAL, torch.full_like(REAL, target))
-    torch.testing.assert_close(labelled(REAL, target), expected)
+    torch.testing.assert_close(bce(REAL, target), expected)

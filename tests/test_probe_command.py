@@ -40,7 +40,7 @@ class Teller(GAN):
         return rows.sum(2)
 
     def features(self, images, layers):
-        return self.discriminator.features(self.from_door(images), layers)
+        return self.discriminator.features(self.normalize(images), layers)
 
     def sample(self, n, condition=None, generator=None):
         images = super().sample(n, condition, generator)

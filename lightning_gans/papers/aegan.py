@@ -15,7 +15,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import labelled, labelled_real, mean_squared_error, widen
+from lightning_gans.losses import at_least_float32, bce, bce_real, mean_squared_error
 from lightning_gans.networks import MLP, Network, eval_mode
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Prior, Uniform
@@ -142,7 +142,7 @@ class AEGAN(Game):
             for real, fake in zip(reals[player], made, strict=False):
                 for samples, label in ((real, 1 - self.label_smoothing), (fake, self.label_smoothing)):
                     with self.turn(player) as minimize:
-                        minimize(labelled(D(samples), label))
+                        minimize(bce(D(samples), label))
 
         for _ in range(2 * max(map(len, fakes.values()), default=2)):
             self.move_autoencoder(batch.fresh().images, self.noise_like(batch))
@@ -156,19 +156,19 @@ class AEGAN(Game):
     def discriminator_loss(self, player: str, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
         """Minus Eqn. 2 and 3, or 4 and 5, with smoothed labels."""
         D, smoothing = self.discriminators()[player], self.label_smoothing
-        return len(fakes) * labelled(D(real), 1 - smoothing) + sum(labelled(D(fake), smoothing) for fake in fakes)
+        return len(fakes) * bce(D(real), 1 - smoothing) + sum(bce(D(fake), smoothing) for fake in fakes)
 
     def terms(self, x: Tensor, z: Tensor) -> dict[str, Tensor]:
         """What E and G minimise, without the weights, where these are not 0."""
         made = self.cycle(x, z, [name for name, weight in self.weights.items() if weight])
         terms = {
-            name: labelled_real(D(made[name]))
+            name: bce_real(D(made[name]))
             for player, D in self.discriminators().items()
             for name in _FAKES[player]
             if self.weights[name]
         }
         if self.weights["rx"]:
-            terms["rx"] = F.l1_loss(widen(made["x_tilde"]), widen(x))
+            terms["rx"] = F.l1_loss(at_least_float32(made["x_tilde"]), at_least_float32(x))
         if self.weights["rz"]:
             terms["rz"] = mean_squared_error(made["z_tilde"], z)
         return terms
@@ -195,9 +195,9 @@ class AEGAN(Game):
 
     def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images; E is deterministic."""
-        return self.encoder(self.from_door(images))
+        return self.encoder(self.normalize(images))
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D_x, or of E where D_x does not play."""
         network = self.image_discriminator or self.encoder
-        return cast(Network, network).features(self.from_door(images), layers)
+        return cast(Network, network).features(self.normalize(images), layers)

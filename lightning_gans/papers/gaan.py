@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import StepLR
 from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import binary_cross_entropy, labelled_fake, labelled_real, mean_squared_error, widen
+from lightning_gans.losses import at_least_float32, bce_fake, bce_real, binary_cross_entropy, mean_squared_error
 from lightning_gans.networks import MLP, Network
 from lightning_gans.optimizers import Adam
 from lightning_gans.penalties import PenaltyKind, gradient_penalty
@@ -159,19 +159,19 @@ class GAAN(Game):
 
     def distance(self, reference: Tensor, fake: Tensor, codes: Tensor, z: Tensor) -> Tensor:
         """W of Eqn. 5: a scalar, from means over the global batch and all dimensions."""
-        real, made = widen(self.phi(reference)), widen(self.phi(fake))
+        real, made = at_least_float32(self.phi(reference)), at_least_float32(self.phi(fake))
         lambda_w = math.sqrt(z[0].numel() / real[0].numel()) if self.lambda_w is None else self.lambda_w
         f = self.batch_mean(real - made).mean()
-        g = self.batch_mean(widen(codes) - z).mean()
+        g = self.batch_mean(at_least_float32(codes) - z).mean()
         return (f - lambda_w * g).square()
 
     def discriminator_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """Minus Eqn. 4, with the penalty to be minimised too."""
         fake, reconstructed = self.generator(z), self.generator(self.encoder(x))
-        label = labelled_real if self.reconstruction_label == "real" else labelled_fake
+        label = bce_real if self.reconstruction_label == "real" else bce_fake
         w = self.reconstruction_weight
-        real = (1 - w) * labelled_real(self.discriminator(x)) + w * label(self.discriminator(reconstructed))
-        loss = real + labelled_fake(self.discriminator(fake))
+        real = (1 - w) * bce_real(self.discriminator(x)) + w * label(self.discriminator(reconstructed))
+        loss = real + bce_fake(self.discriminator(fake))
         if not self.lambda_p:
             return loss
         return loss + self.lambda_p * gradient_penalty(self.discriminator, x, fake, self.uniform(len(x)), self.penalty)
@@ -179,8 +179,8 @@ class GAAN(Game):
     def adversarial_loss(self, x: Tensor, fake: Tensor) -> Tensor:
         """What the generator's own turn minimises."""
         if self.generator_loss == "ns":
-            return labelled_real(self.discriminator(fake))
-        scores = widen(self.discriminator(x)).sigmoid(), widen(self.discriminator(fake)).sigmoid()
+            return bce_real(self.discriminator(fake))
+        scores = at_least_float32(self.discriminator(x)).sigmoid(), at_least_float32(self.discriminator(fake)).sigmoid()
         return (self.batch_mean(scores[0]) - self.batch_mean(scores[1])).abs().squeeze()
 
     def phi(self, x: Tensor) -> Tensor:
@@ -193,8 +193,8 @@ class GAAN(Game):
 
     def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images; E is deterministic."""
-        return self.encoder(self.from_door(images))
+        return self.encoder(self.normalize(images))
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D."""
-        return self.discriminator.features(self.from_door(images), layers)
+        return self.discriminator.features(self.normalize(images), layers)

@@ -13,7 +13,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import AdversarialKind, discriminator_loss, generator_loss, labelled
+from lightning_gans.losses import AdversarialKind, bce, discriminator_loss, generator_loss
 from lightning_gans.networks import MLP
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Prior, Uniform
@@ -110,9 +110,9 @@ class GAN(Game):
         """Minus the value of Eqn. 1, scaled."""
         real, made, smoothing = self.discriminator(x), self.discriminator(fake), self.label_smoothing
         if smoothing:
-            return self.discriminator_scale * (labelled(real, 1 - smoothing) + labelled(made, smoothing))
+            return self.discriminator_scale * (bce(real, 1 - smoothing) + bce(made, smoothing))
         return self.discriminator_scale * discriminator_loss(real, made, self.loss)
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D, for probes."""
-        return self.discriminator.features(self.from_door(images), layers)  # type: ignore[operator]
+        return self.discriminator.features(self.normalize(images), layers)  # type: ignore[operator]

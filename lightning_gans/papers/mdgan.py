@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import StepLR
 from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import discriminator_loss, labelled_real, mean_squared_error, widen
+from lightning_gans.losses import at_least_float32, bce_real, discriminator_loss, mean_squared_error
 from lightning_gans.networks import MLP, Network
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Prior, Uniform
@@ -109,7 +109,7 @@ class MDGAN(Game):
             minimize(discriminator_loss(D2(self.reconstruct(x)), D2(self.generator(self.noise_like(batch)))))
 
         with self.turn("autoencoder" if self.generator_optimizer == "shared" else "generator") as minimize:
-            loss = labelled_real(D2(self.generator(self.noise_like(batch))))
+            loss = bce_real(D2(self.generator(self.noise_like(batch))))
             minimize(loss, diffusion=loss)
 
     def manifold_terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +117,7 @@ class MDGAN(Game):
         reconstructed = self.reconstruct(x)
         distance = mean_squared_error(reconstructed, x) * (x[0].numel() if self.distance == "sum" else 1)
         logits = self.manifold_discriminator(reconstructed)
-        return distance, labelled_real(logits) if self.opinion == "log" else -widen(logits).sigmoid().mean()
+        return distance, bce_real(logits) if self.opinion == "log" else -at_least_float32(logits).sigmoid().mean()
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(E(x))."""
@@ -125,8 +125,8 @@ class MDGAN(Game):
 
     def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images; E is deterministic."""
-        return self.encoder(self.from_door(images))
+        return self.encoder(self.normalize(images))
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D1, the discriminator that is shown data."""
-        return cast(Network, self.manifold_discriminator).features(self.from_door(images), layers)
+        return cast(Network, self.manifold_discriminator).features(self.normalize(images), layers)

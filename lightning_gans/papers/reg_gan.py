@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import StepLR
 from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import discriminator_loss, labelled_real, mean_squared_error
+from lightning_gans.losses import bce_real, discriminator_loss, mean_squared_error
 from lightning_gans.networks import MLP, Network
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Prior, Uniform
@@ -87,7 +87,7 @@ class RegGAN(Game):
             minimize(discriminator_loss(self.discriminator(x), self.discriminator(fake)))
 
         with self.turn("generator") as minimize:
-            adversarial = labelled_real(self.discriminator(self.generator(self.noise_like(batch))))
+            adversarial = bce_real(self.discriminator(self.generator(self.noise_like(batch))))
             distance, opinion = self.regularisers(x)
             loss = adversarial + self.lambda_1 * distance + self.lambda_2 * opinion
             minimize(loss, adversarial=adversarial, distance=distance, opinion=opinion)
@@ -96,12 +96,12 @@ class RegGAN(Game):
         """The two terms of T without their weights: d, and minus D's opinion of the reconstructions; scalars."""
         reconstructed = self.generator(self.encoder(x))
         distance = mean_squared_error(reconstructed, x) * (x[0].numel() if self.distance == "sum" else 1)
-        return distance, labelled_real(self.discriminator(reconstructed))
+        return distance, bce_real(self.discriminator(reconstructed))
 
     def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images; E is deterministic."""
-        return self.encoder(self.from_door(images))
+        return self.encoder(self.normalize(images))
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D, for probes."""
-        return cast(Network, self.discriminator).features(self.from_door(images), layers)
+        return cast(Network, self.discriminator).features(self.normalize(images), layers)

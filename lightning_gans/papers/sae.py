@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import StepLR
 from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import widen
+from lightning_gans.losses import at_least_float32
 from lightning_gans.networks import MLP
 from lightning_gans.optimizers import Adam
 from lightning_gans.priors import Empirical
@@ -190,16 +190,16 @@ class SAE(Game):
 
     def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """The symbols ``(N, dim)`` of images, of unit length."""
-        return on_sphere(self.encoder, self.from_door(images)).to(self.dtype)
+        return on_sphere(self.encoder, self.normalize(images)).to(self.dtype)
 
     def unit_symbols(self, images: Tensor) -> Tensor:
         """``(N, 2, dim)``: the symbols of images by both units, the generalising first, as in Fig. 6."""
-        x = self.from_door(images)
+        x = self.normalize(images)
         return torch.stack([on_sphere(unit, x) for unit in reversed(self.units)], dim=1)
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of the unit that encodes, for probes."""
-        return self.encoder.features(self.from_door(images), layers)  # type: ignore[operator]
+        return self.encoder.features(self.normalize(images), layers)  # type: ignore[operator]
 
 
 @contextmanager
@@ -218,7 +218,7 @@ def kept_statistics(*networks: nn.Module) -> Iterator[None]:
 
 def on_sphere(unit: nn.Module, x: Tensor) -> Tensor:
     """What a unit makes of samples, scaled to unit length, in at least float32."""
-    return F.normalize(widen(unit(x)), dim=1)
+    return F.normalize(at_least_float32(unit(x)), dim=1)
 
 
 def h(cosine: Tensor, p: float) -> Tensor:

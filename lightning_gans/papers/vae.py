@@ -15,7 +15,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
-from lightning_gans.losses import widen
+from lightning_gans.losses import at_least_float32
 from lightning_gans.networks import MLP, Network
 from lightning_gans.optimizers import Adam
 from lightning_gans.posteriors import DiagonalNormal
@@ -124,11 +124,11 @@ class VAE(Game):
 
     def log_density(self, x: Tensor, z: Tensor) -> Tensor:
         """``log p(x|z)`` in nats ``(N,)`` of data in the networks' units under latents ``(N, dim)``."""
-        z, x = z.to(self.dtype), widen(x).flatten(1)
+        z, x = z.to(self.dtype), at_least_float32(x).flatten(1)
         if self.likelihood == "bernoulli":
-            logits = widen(cast(Network, self.generator).logits(z)).flatten(1)
+            logits = at_least_float32(cast(Network, self.generator).logits(z)).flatten(1)
             return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=1)
-        error = x - widen(self.generator(z)).flatten(1)
+        error = x - at_least_float32(self.generator(z)).flatten(1)
         if self.likelihood == "gaussian":
             constant = math.log(self.sigma * math.sqrt(2 * math.pi))
             return -(error.square().sum(dim=1) / (2 * self.sigma**2) + error[0].numel() * constant)
@@ -136,11 +136,11 @@ class VAE(Game):
 
     def posterior(self, images: Tensor) -> DiagonalNormal:
         """q(z|x) of images at the door."""
-        return DiagonalNormal.of(self.encoder(self.from_door(images)), self.prior.dim)
+        return DiagonalNormal.of(self.encoder(self.normalize(images)), self.prior.dim)
 
     def log_likelihood(self, images: Tensor, z: Tensor) -> Tensor:
         """``log p(x|z)`` in nats ``(N,)`` of images at the door, a density in the units of ``data_range``."""
-        return self.log_density(self.from_door(images), z)
+        return self.log_density(self.normalize(images), z)
 
     def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images: the posterior's mean, or with a generator a draw of it."""
@@ -149,4 +149,4 @@ class VAE(Game):
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of the encoder."""
-        return self.encoder.features(self.from_door(images), layers)
+        return self.encoder.features(self.normalize(images), layers)

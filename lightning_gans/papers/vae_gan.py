@@ -14,7 +14,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game, ScheduleCounts
-from lightning_gans.losses import generator_loss, labelled_fake, labelled_real, widen
+from lightning_gans.losses import at_least_float32, bce_fake, bce_real, generator_loss
 from lightning_gans.networks import MLP, Network
 from lightning_gans.optimizers import Adam
 from lightning_gans.posteriors import DiagonalNormal
@@ -133,7 +133,7 @@ class VAEGAN(Game):
 
         llike, share = self.likelihood(x, reconstructed)
         prior = q.kl_to_normal(self.prior.std).mean()
-        costs = torch.stack([labelled_real(real), labelled_fake(fake)])
+        costs = torch.stack([bce_real(real), bce_fake(fake)])
         generator_moves, discriminator_moves = self.gates(costs)
         seen = {
             "L_prior": prior,
@@ -157,7 +157,7 @@ class VAEGAN(Game):
     def likelihood(self, x: Tensor, reconstructed: Tensor) -> tuple[Tensor, float]:
         """L_llike without its constant, mean over the batch, reduced over the layer; and that reduction's factor of a sum."""
         made, real = self.discriminator.features(torch.cat([reconstructed, x]), [self.feature_layer])[0].chunk(2)
-        error = 0.5 * (widen(made) - widen(real)).square().flatten(1)
+        error = 0.5 * (at_least_float32(made) - at_least_float32(real)).square().flatten(1)
         share = 1.0 if self.reduction == "sum" else 1 / error.shape[1]
         return share * error.sum(dim=1).mean(), share
 
@@ -187,9 +187,9 @@ class VAEGAN(Game):
 
         Early in a run means are much shorter than the draws that a G with batch norm was trained on, and decode worse.
         """
-        q = self._posterior(self.from_door(images))
+        q = self._posterior(self.normalize(images))
         return q.mean.to(images.dtype) if generator is None else q.sample(generator).to(images.dtype)
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D."""
-        return self.discriminator.features(self.from_door(images), layers)
+        return self.discriminator.features(self.normalize(images), layers)

@@ -111,4 +111,4 @@ class WGANGP(Game):
 
     def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """Layers of D, for probes."""
-        return self.critic.features(self.from_door(images), layers)  # type: ignore[operator]
+        return self.critic.features(self.normalize(images), layers)  # type: ignore[operator]

@@ -120,7 +120,7 @@ def test_a_vae_at_the_door_has_the_likelihood_of_its_own_terms() -> None:
     bounds = torch.stack([log_likelihood(game, points, draws=1, seed=seed) for seed in range(200)]).mean(1)
     epsilon = torch.randn(6, 5000, 2, dtype=torch.float64)
     with torch.no_grad():
-        likelihood_term, kl = game.terms(game.from_door(points), epsilon)
+        likelihood_term, kl = game.terms(game.normalize(points), epsilon)
     assert bounds.mean() == pytest.approx(-(likelihood_term + kl).item(), abs=5 * bounds.std().item() / 200**0.5)
 
 

@@ -269,7 +269,7 @@ def test_the_divergence_of_two_gaussians_is_its_closed_form(shift, std):
     real, fake = np.random.default_rng(0).standard_normal((2, n))
     found = density_kl_1d(real, shift + std * fake)
     h = n**-0.2
-    p, q = math.hypot(1, h), math.hypot(std, h)  # kernels widen both
+    p, q = math.hypot(1, h), math.hypot(std, h)  # kernels at_least_float32 both
     expected = math.log(p / q) + (q**2 + shift**2) / (2 * p**2) - 0.5
     assert found.kl == pytest.approx(expected, abs=0.005, rel=0.05)
     assert found.bandwidth == pytest.approx(h, rel=0.02)

@@ -275,7 +275,7 @@ def test_features_are_those_of_the_image_discriminator_or_else_of_the_encoder(se
     game = make_aegan(**settings)
     assert isinstance(game, Features)
     assert isinstance(game, Encodes)
-    x = game.from_door(POINTS)
+    x = game.normalize(POINTS)
     torch.testing.assert_close(game.features(POINTS, ["hidden1"]), getattr(game, network).features(x, ["hidden1"]))
     torch.testing.assert_close(game.encode(POINTS), game.encoder(x))
 

@@ -54,7 +54,7 @@ def test_it_generates_at_the_doors(paper: type[Game]) -> None:
     assert isinstance(game, Generates)
     z = game.prior.sample(7)
     assert game.decode(z).shape == (7, 2)
-    torch.testing.assert_close(game.decode(z), game.to_door(game.generator(z)))
+    torch.testing.assert_close(game.decode(z), game.denormalize(game.generator(z)))
     first, second = (game.sample(9, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1))
     assert first.shape == (9, 2)
     assert torch.equal(first, second)
@@ -78,8 +78,8 @@ def test_data_come_back_through_the_door_as_they_went_in(
     game = paper(data_range=data_range, data_scale=data_scale)
     edges = torch.tensor([-data_scale, 0.0, data_scale])
     low, high = data_range
-    torch.testing.assert_close(game.from_door(edges), torch.tensor([low, (low + high) / 2, high]))
-    torch.testing.assert_close(game.to_door(game.from_door(edges)), edges)
+    torch.testing.assert_close(game.normalize(edges), torch.tensor([low, (low + high) / 2, high]))
+    torch.testing.assert_close(game.denormalize(game.normalize(edges)), edges)
 
 
 @every_paper

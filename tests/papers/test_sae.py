@@ -268,7 +268,7 @@ def test_the_prior_keeps_the_symbols_of_the_last_images_of_the_chosen_unit() -> 
         drawn = game.prior.sample(500, torch.Generator().manual_seed(0))
         assert (drawn[:, None] - expected).norm(dim=2).min(dim=1).values.max() < 1e-6
         assert len(drawn.unique(dim=0)) > 70
-        torch.testing.assert_close(game.encode(game.to_door(x[-80:])), expected)
+        torch.testing.assert_close(game.encode(game.denormalize(x[-80:])), expected)
         assert game.encoder is getattr(game, symbol)
 
 

@@ -259,9 +259,9 @@ def test_it_learns_the_digits() -> None:
     test, mean = data.real("test"), data.real("train").mean(0)
     with torch.no_grad():
         error = (game.decode(game.encode(test)) - test).square().mean()
-        bound = -sum(game.terms(game.from_door(test), torch.randn(len(test), 10, 8)))
+        bound = -sum(game.terms(game.normalize(test), torch.randn(len(test), 10, 8)))
     assert error < 0.4 * (mean - test).square().mean()
-    squares = game.from_door(test).sub(game.from_door(mean)).square().flatten(1)
+    squares = game.normalize(test).sub(game.normalize(mean)).square().flatten(1)
     sigma = squares.mean().sqrt()
     without_latents = -squares.sum(1).mean() / (2 * sigma**2) - 64 * math.log(sigma * math.sqrt(2 * math.pi))
     assert bound > without_latents + 10

@@ -206,7 +206,7 @@ def test_the_gated_game_of_the_tests_has_somebody_sit_out() -> None:
 def test_encoding_gives_the_mean_or_a_draw() -> None:
     game = make_vae_gan()
     x = 4 * POINTS - 2
-    mean, log_variance = game.encoder(game.from_door(x)).chunk(2, dim=1)
+    mean, log_variance = game.encoder(game.normalize(x)).chunk(2, dim=1)
     torch.testing.assert_close(game.encode(x), mean)
     epsilon = torch.randn(32, 2, generator=torch.Generator().manual_seed(4))
     drawn = game.encode(x, generator=torch.Generator().manual_seed(4))
