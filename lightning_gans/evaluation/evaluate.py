@@ -17,7 +17,7 @@ from lightning_gans.evaluation.inception import Precision, quantise
 from lightning_gans.evaluation.measure import MetricName
 from lightning_gans.evaluation.modes import Protocol
 from lightning_gans.evaluation.real import RealImages
-from lightning_gans.protocols import Encodes, Generates
+from lightning_gans.protocols import Generates, encodes
 
 _NOISE = ("condition", "generator")
 
@@ -109,7 +109,7 @@ def evaluate(
         cache_dir=cache_dir,
     )
     model = _as_model(sampler, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if "reconstruction" in metrics and not isinstance(model, Encodes):
+    if "reconstruction" in metrics and not encodes(model):
         raise InputError(f"reconstructions need a model with prior, encode and decode; {type(sampler).__name__} is none")
     if isinstance(real, Images):
         real.prepare_data()

@@ -24,7 +24,7 @@ from lightning_gans.evaluation.modes import Protocol as ModeProtocol
 from lightning_gans.evaluation.ranks import gather_rows, place, together
 from lightning_gans.evaluation.real import RealSet
 from lightning_gans.evaluation.sampling import BLOCK, evaluating, samples
-from lightning_gans.protocols import Encodes, Generates
+from lightning_gans.protocols import Generates, encodes
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
 
@@ -73,7 +73,7 @@ class Evaluator:
             found = self._measure_points(model, device)
         else:
             found = self._compare(model, device) if {*self.metrics} - {"reconstruction"} else {}
-            if "reconstruction" in self.metrics and isinstance(model, Encodes):
+            if "reconstruction" in self.metrics and encodes(model):
                 found |= self._reconstruct(model, device)
         if getattr(model.prior, "empirical", False):  # a latent that comes from an image is no sample
             found = {name if name.startswith("reconstruction") else f"reconstruction_{name}": v for name, v in found.items()}

@@ -14,7 +14,7 @@ from lightning_gans.evaluation import records
 from lightning_gans.evaluation.colours import classes_for, labels_for
 from lightning_gans.evaluation.features import FeatureNetwork
 from lightning_gans.evaluation.real import RealImages
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import encodes
 
 
 def check_network(network: FeatureNetwork, metrics: Collection[str], data: RealImages) -> None:
@@ -76,7 +76,7 @@ def say_what_is_left_out(metrics: Collection[str], model: Any, data: Any, measur
     if points:
         left = {*metrics} - {"modes", "diversity"}
     else:
-        left = set() if isinstance(model, Encodes) else {*metrics} & {"reconstruction"}
+        left = set() if encodes(model) else {*metrics} & {"reconstruction"}
     if left:
         why = "the data are points" if points else "the model does not encode"
         rank_zero_warn(f"evaluation.metrics: {', '.join(sorted(left))} is not measured, for {why}")
