@@ -18,6 +18,7 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree as pytree
 
 from lightning_gans.errors import InputError
@@ -155,7 +156,7 @@ class Compiled:
         self._counts = [state.counts[name] for name in trace.stepped]
         self._steps_inside = state.steps_inside
         with self._outside_autocast():
-            self._run = torch._inductor.compile(graph, [*self._state, *self._inputs(inputs)])
+            self._run = build(graph, [*self._state, *self._inputs(inputs)])
 
     def __call__(self, inputs: Sequence[Any]) -> tuple[Losses, Gradients | None]:
         """The losses with their terms, and the gradients, ``None`` where they have been stepped with already."""
@@ -181,6 +182,11 @@ class Compiled:
     def _inputs(self, inputs: Sequence[Any]) -> Iterator[Tensor]:
         tensors = (leaf for leaf in _flatten(inputs)[0] if isinstance(leaf, Tensor))
         return (tensor for tensor, is_kept in zip(tensors, self._kept_inputs, strict=True) if is_kept)
+
+
+def build(graph: fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Sequence[Tensor]]:
+    """Machine code for a graph, out of inductor's cache on disk where it has been compiled before."""
+    return torch._inductor.compile(graph, inputs)  # type: ignore[return-value]
 
 
 @dataclass
@@ -263,7 +269,7 @@ class _Trace:
             except Untraceable:
                 raise
             except Exception as error:  # whatever a trace meets that it cannot follow
-                raise Untraceable(f"cannot be traced ({' '.join(str(error).split())[:200]})") from error
+                raise Untraceable(_reason(error)) from error
             finally:
                 torch.clear_autocast_cache()
         return graph, _prune(graph)
@@ -275,7 +281,8 @@ class _Trace:
             self.compiler.game, leaves | state["others"], evaluate, self.player, self.loss, inputs, players.parameters
         )
         by_id = {id(parameter): name for name, parameter in self.compiler.game.named_parameters()}
-        values, gradients = [], {}
+        values: list[Tensor] = []
+        gradients: dict[str, dict[str, Tensor | None]] = {}
         for name, (value, terms) in losses.items():
             own = [by_id[id(parameter)] for parameter in players.parameters[name]]
             scaled = value if state["scale"] is None else value * state["scale"]
@@ -287,16 +294,18 @@ class _Trace:
             return [*values, *(each for own in gradients.values() for each in own.values() if each is not None)]
         self.stepped = list(losses)
         with torch.no_grad():
-            for name, own in gradients.items():
-                clip_gradients([each for each in own.values() if each is not None], *clip)
-                self._step(name, own, state)
+            for player, of_player in gradients.items():
+                clip_gradients([each for each in of_player.values() if each is not None], *clip)
+                self._step(player, of_player, state)
         return values
 
     def _step(self, player: str, gradients: Mapping[str, Tensor | None], state: dict[str, Any]) -> None:
         """Adam in place."""
         adam = AdamStep.of(self.compiler.players.optimizers[player])
         assert adam is not None
-        for (name, gradient), first, second in zip(gradients.items(), state["first"][player], state["second"][player], strict=True):
+        for (name, gradient), first, second in zip(
+            gradients.items(), state["first"][player], state["second"][player], strict=True
+        ):
             if gradient is not None:
                 parameter = state["parameters"][name]
                 now = parameter, first, second
@@ -322,6 +331,13 @@ def _prune(graph: fx.GraphModule) -> list[bool]:
             graph.graph.erase_node(node)
     graph.recompile()
     return kept
+
+
+def _reason(error: Exception) -> str:
+    """What a trace says that cannot follow: the usual case is a branch on a value."""
+    if isinstance(error, torch._subclasses.fake_tensor.DataDependentOutputException | GuardOnDataDependentSymNode):
+        return "depends on the value of a tensor (a branch, .item() or .tolist())"
+    return f"cannot be traced ({' '.join(str(error).split())[:200]})"
 
 
 def _flatten(inputs: Sequence[Any]) -> tuple[Sequence[Any], Any]:

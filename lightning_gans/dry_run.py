@@ -38,7 +38,9 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
         raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
     batch = example(data)
     if game.conditional and batch is not None and batch.conditions is None:
-        raise InputError(f"{type(game).__name__} is conditional, but {data.name} has no labels or other conditions; take other data")
+        raise InputError(
+            f"{type(game).__name__} is conditional, but {data.name} has no labels or other conditions; take other data"
+        )
     with unchanged(game), torch.no_grad(), eval_mode(game):
         _try_doors(game, data, batch)
     if steps and batch is not None:

@@ -51,7 +51,9 @@ class FunctionalPlayer:
         optimizer, own = players.optimizers[name], players.parameters[name]
         adam = AdamStep.of(optimizer)
         if adam is None:
-            raise InputError(f"steps of the {name} are differentiated through, which takes Adam; it has {type(optimizer).__name__}")
+            raise InputError(
+                f"steps of the {name} are differentiated through, which takes Adam; it has {type(optimizer).__name__}"
+            )
         mine = {id(parameter) for parameter in own}
         order = {id(parameter): number for number, parameter in enumerate(own)}
         names = sorted((order[id(p)], key) for key, p in game.named_parameters() if id(p) in mine)
@@ -73,7 +75,9 @@ class FunctionalPlayer:
         value = returned[0] if isinstance(returned, tuple) else returned
         gradients = torch.autograd.grad(value, list(self.parameters.values()), create_graph=True, allow_unused=True)
         count, stepped = self.count + 1, []
-        for parameter, gradient, first, second in zip(self.parameters.values(), gradients, self.first, self.second, strict=True):
+        for parameter, gradient, first, second in zip(
+            self.parameters.values(), gradients, self.first, self.second, strict=True
+        ):
             now = parameter, first, second
             stepped.append(now if gradient is None else self.adam(parameter, gradient, first, second, count, self.rate))
         parameters, firsts, seconds = (list(each) for each in zip(*stepped, strict=True))

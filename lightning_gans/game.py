@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lightning_gans import checks, resuming
 from lightning_gans.batch import Batch
+from lightning_gans.capture import CapturedStep
 from lightning_gans.compiled import Compiler, Untraceable, require_compiler
 from lightning_gans.doors import Doors
 from lightning_gans.dry_run import dry_run
@@ -92,6 +93,8 @@ class Game(Doors):
         )
         self._players: Players | None = None
         self._updates: Any = None
+        self._captured: CapturedStep | None = None
+        self.after_step: list[Any] = []
         self._traced_state: dict[str, Any] | None = None
         self._pretended_step: int | None = None
         self._history = LossHistory()
@@ -193,9 +196,12 @@ class Game(Doors):
         players.keep_configured_settings()
         clip = self.gradient_clip_val, self.gradient_clip_algorithm
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        self._updates = Updates(self, players, clip, scaler, self.trainer)
+        self._captured, self._updates = None, Updates(self, players, clip, scaler, self.trainer)
         if self._compile:
-            self._updates.compiler = Compiler(self, players, clip, scaler, steps_inside=not self._updates.before_step)
+            if self.device.type == "cuda":
+                self._captured = CapturedStep(self)
+            else:
+                self._updates.compiler = Compiler(self, players, clip, scaler, steps_inside=not self._updates.before_step)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if not self.trainer.training:
@@ -211,7 +217,7 @@ class Game(Doors):
 
         So ``max_steps``, checkpoints, EMA and logs agree. Schedules advance before any callback can save.
         """
-        self.step(batch)
+        (self._captured or self.step)(batch)
         self._seated().finish_batch()
         progress = cast(Any, self.trainer).fit_loop.epoch_loop.manual_optimization.optim_step_progress
         progress.increment_ready()
