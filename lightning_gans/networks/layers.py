@@ -213,7 +213,7 @@ class Tapped(nn.Module):
         bias.copy_(target.view_as(bias))
 
 
-def _last_bias(stage: nn.Module) -> nn.Parameter | None:
+def _last_bias(stage: nn.Module) -> Tensor | None:
     for layer in reversed(list(stage.modules())):
         if isinstance(layer, UntiedBias | nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
             return layer.bias
@@ -229,7 +229,7 @@ class Network(Tapped):
         self.squash = activation(output)
         self.output_range = _RANGES[output]
 
-    def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:  # type: ignore[override]
+    def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         for name, stage in self.stages.items():
             x = stage(x)
             yield name, x

@@ -36,7 +36,5 @@ class WGANGPCritic(ConvNet):
         norm: before each activation but the first; see ``lightning_gans.ConvNet``.
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64, norm: Norm | None = None
-    ) -> None:
+    def __init__(self, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64, norm: Norm | None = None) -> None:
         super().__init__(image_shape, 1, (width, 2 * width, 4 * width), norm=norm, init="he_uniform")
