@@ -104,7 +104,8 @@ class Labelled(Prior):
         Args:
             n: number of draws.
             generator: the stream; none takes torch's own.
-            labels: int64 ``(n,)``, the class of each row; -1 leaves it to the draw. Other rows and numbers do not change.
+            labels: int64 ``(n,)``, the class of each row, below their number; -1 leaves it to the draw. Other rows and other
+                numbers do not change.
         """
         raise NotImplementedError
 

@@ -17,8 +17,8 @@ class Conditioned(Tapped):
     """A network with a condition: ``forward(x, condition)``, or ``forward(x, z, condition)`` where the network is one of pairs.
 
     The condition's numbers are concatenated to flat inputs, and to images as maps that are the same at every pixel (Mirza and
-    Osindero 2014; Reed et al. 2016), so the network's own input is as much wider: ``ConvNet((1 + 10, 28, 28))`` for ten classes.
-    In a network of pairs they join x and z at the entrance of its joint part (ALI, Dumoulin et al. 2017, section 4.4).
+    Osindero 2014; Reed et al. 2016), so the network's own input is as much wider: ``ConvNet((1 + 10, 28, 28))`` for ten
+    classes. In a network of pairs they join x and z at the entrance of its joint part (ALI, Dumoulin et al. 2017, section 4.4).
 
     Args:
         network: takes x and the condition side by side.
@@ -33,7 +33,7 @@ class Conditioned(Tapped):
 
     def __init__(self, network: nn.Module, condition: Condition | dict[str, Condition], at: list[str] | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.condition = NamedConditions(condition) if isinstance(condition, dict) else condition
         self.at = list(at or getattr(network, "condition_widths", []))
         self._inputs = 2 if isinstance(network, PairNetwork) else 1
@@ -73,9 +73,14 @@ class Conditioned(Tapped):
             yield name, x
 
     def features(self, x: Tensor, layers: Sequence[str], *others: Any) -> list[Tensor]:
-        """The outputs of the network's named stages, see ``Tapped.features``; ``others`` are (z and) the condition."""
+        """The outputs of the network's named stages, see ``Tapped.features``; ``others`` are (z and) the condition.
+
+        In a network of pairs, stages of x come without the others, too.
+        """
         if self.at:
             return super().features(x, layers, *others)
+        if self._inputs == 2 and not others:
+            return self.network.features(x, layers)
         first, *rest = self._joined((x, *others))
         return self.network.features(first, layers, *rest)
 

@@ -149,7 +149,7 @@ class Tapped(nn.Module):
 
     stages: Any
     squash: Any
-    output_range: tuple[float, float] | None
+    output_range: Any  # tuple[float, float] | None, here an attribute and there a property
 
     def walk(self, *inputs: Any) -> Iterator[tuple[str, Tensor]]:
         """The name and the output of every stage, one after the other."""

@@ -78,6 +78,7 @@ def _walk(name: str, part: nn.Module, x: Tensor) -> Any:
     """Yields the stages of a part under its name, and returns what the part makes."""
     if not isinstance(part, Tapped):
         return part(x)
-    for stage, x in part.walk(x):
-        yield f"{name}.{stage}", x
-    return part.squash(x)
+    output = x
+    for stage, output in part.walk(x):
+        yield f"{name}.{stage}", output
+    return part.squash(output)

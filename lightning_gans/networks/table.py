@@ -133,7 +133,7 @@ class LayerTable(Network):
             if row.condition:
                 widths[name] = row.condition
         if len(shape) == 3 and shape[1:] == (1, 1):
-            stages[name].append(nn.Flatten())
+            stages[names[-1]] = nn.Sequential(*steps, nn.Flatten())
             shape = shape[:1]
         super().__init__(stages, output)
         self.output_shape = shape
