@@ -96,8 +96,8 @@ def test_embeddings_are_looked_up_and_linear_layers_applied() -> None:
 def test_several_conditions_stand_side_by_side_by_name() -> None:
     network = Conditioned(MLP(2 + 3 + 4, 1, (5,)), {"labels": LabelCondition(3), "attributes": AttributeCondition(4)})
     z = noise(3, 2)
-    found = network(z, {"attributes": ATTRIBUTES, "labels": LABELS})
-    torch.testing.assert_close(found, network.network(torch.cat([z, ONE_HOT, ATTRIBUTES], 1)))
+    output = network(z, {"attributes": ATTRIBUTES, "labels": LABELS})
+    torch.testing.assert_close(output, network.network(torch.cat([z, ONE_HOT, ATTRIBUTES], 1)))
 
 
 def test_a_condition_joins_at_a_named_stage() -> None:
