@@ -123,7 +123,7 @@ class CapturedStep:
             self._record(batch, shapes)
             return
         if self.eager or self.seen < _EAGER or shapes != self.shapes:
-            self.game.step(batch)
+            self.game.whole_step(batch)
             return
         self.tape.fill(self.game, batch)
         if self.graph is None:
@@ -140,7 +140,7 @@ class CapturedStep:
         first, *others = self.tape.batches
         further, noise = iter(others), iter(self.tape.noise)
         with _replaced(self.game, _draw=lambda *_: next(noise), _remember=lambda losses: self.losses.append(dict(losses))):
-            self.game.step(replace(first, draw_again=lambda: next(further)))
+            self.game.whole_step(replace(first, draw_again=lambda: next(further)))
 
     def _record(self, batch: Batch, shapes: Any) -> None:
         """One eager step; writes down what is drawn, and whether it waits for the device, which a graph cannot."""
@@ -155,7 +155,7 @@ class CapturedStep:
             return batch.fresh()
 
         with _replaced(self.game, _draw=noted), Operations() as trace:
-            self.game.step(replace(batch, draw_again=again))
+            self.game.whole_step(replace(batch, draw_again=again))
         if trace.waits:
             self._run_eagerly("it branches on the value of a tensor")
 

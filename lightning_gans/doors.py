@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -38,6 +38,10 @@ class Doors(LightningModule):
     """The network whose layers are shown."""
     conditional = False
     """Whether the networks are given what travels with the images, such as labels."""
+    stochastic_encoder = False
+    """Whether an encoder that is completed gives a normal distribution: means, then log-variances."""
+    discriminator_norm: Literal["batch", "layer"] | None = "batch"
+    """Of discriminators that are completed; one whose slopes are penalised has none over the batch."""
     stores_latents = False
     """Whether training fills an empirical prior."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
 
 from lightning_gans import checks
 
@@ -21,7 +21,7 @@ class EMA(Callback):
     optimiser steps. Batch statistics are not averaged: ``applied`` uses the live ones.
 
     Args:
-        decay: share of the old average that is kept at each update.
+        decay: share of the old average that is kept at each update; the first takes the weights as they are.
         every_n_steps: training batches between updates.
     """
 
@@ -29,12 +29,24 @@ class EMA(Callback):
         checks.fractions(decay=decay)
         checks.positive(every_n_steps=every_n_steps)
         self.decay, self.every_n_steps = decay, every_n_steps
-        self.average: AveragedModel | None = None
-        self._stored: dict[str, torch.Tensor] | None = None
+        self.average: Average | None = None
+        self._stored: dict[str, Tensor] | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.average = None  # that of an earlier fit
         self._make(pl_module)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A game updates the average itself, as the last part of its step, so that both are captured as one graph."""
+        if self._within(pl_module):
+            pl_module.after_step.append(self.average)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._within(pl_module):
+            pl_module.after_step.remove(self.average)
+
+    def _within(self, pl_module: LightningModule) -> bool:
+        return self.every_n_steps == 1 and hasattr(pl_module, "after_step")
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._stored is not None:
@@ -43,8 +55,8 @@ class EMA(Callback):
     on_validation_start = on_predict_start = on_test_start
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        if self.average is not None and trainer.global_step % self.every_n_steps == 0:
-            self.average.update_parameters(_generator(pl_module))
+        if self.average is not None and not self._within(pl_module) and trainer.global_step % self.every_n_steps == 0:
+            self.average.update()
 
     @contextmanager
     def applied(self, pl_module: LightningModule) -> Iterator[None]:
@@ -66,11 +78,39 @@ class EMA(Callback):
 
     def _make(self, pl_module: LightningModule) -> None:
         if self.average is None or self._stored is not None:
-            average_function = get_ema_multi_avg_fn(self.decay)
-            self.average = AveragedModel(_generator(pl_module), device=pl_module.device, multi_avg_fn=average_function)
+            self.average = Average(_generator(pl_module), self.decay).to(pl_module.device)
             if self._stored is not None:
                 self.average.load_state_dict(self._stored)
                 self._stored = None
+
+
+class Average(nn.Module):
+    """A copy of a network whose weights follow it. torch's ``AveragedModel`` reads its counter at each update, and so waits."""
+
+    n_averaged: Tensor
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.module = deepcopy(network).requires_grad_(False)
+        self.register_buffer("n_averaged", torch.zeros((), dtype=torch.long))
+        self.decay = decay
+        self.follow(network)
+
+    def follow(self, network: nn.Module) -> None:
+        """Average the weights of ``network`` from now on."""
+        self._live = [parameter.detach() for parameter in network.parameters()]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        averages = list(self.module.parameters())
+        weight = torch.where(self.n_averaged == 0, 1.0, 1 - self.decay)  # the first average is the weights themselves
+        torch._foreach_lerp_(averages, self._live, weight.to(averages[0].dtype))
+        self.n_averaged.add_(1)
+
+    def state(self) -> list[Tensor]:
+        """All that an update changes."""
+        return [*self.module.parameters(), self.n_averaged]
 
 
 def _generator(pl_module: LightningModule) -> nn.Module:

@@ -217,11 +217,17 @@ class Game(Doors):
 
         So ``max_steps``, checkpoints, EMA and logs agree. Schedules advance before any callback can save.
         """
-        (self._captured or self.step)(batch)
+        (self._captured or self.whole_step)(batch)
         self._seated().finish_batch()
         progress = cast(Any, self.trainer).fit_loop.epoch_loop.manual_optimization.optim_step_progress
         progress.increment_ready()
         progress.increment_completed()
+
+    def whole_step(self, batch: Batch) -> None:
+        """The paper's algorithm, and what follows every batch, such as an average."""
+        self.step(batch)
+        for each in self.after_step:
+            each.update()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step % (cast(Any, self.trainer).log_every_n_steps or 50) == 0:
@@ -237,6 +243,7 @@ class Game(Doors):
         self._check_losses()
         if self._nonfinite == "stop":
             resuming.finite_parameters(self)
+        resuming.plain_rates(checkpoint)
         checkpoint["game"] = {"paper": type(self).__name__, "seed": global_seed()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

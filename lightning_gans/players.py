@@ -178,6 +178,8 @@ def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return float(value)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -64,6 +64,14 @@ def finite_parameters(module: LightningModule) -> None:
         )
 
 
+def plain_rates(checkpoint: dict[str, Any]) -> None:
+    """Store learning rates as numbers, where a captured run has them in tensors of 32 bits."""
+    for optimizer in checkpoint["optimizer_states"]:
+        for group in optimizer["param_groups"]:
+            if isinstance(group["lr"], Tensor):
+                group["lr"] = float(f"{float(group['lr']):.7g}")
+
+
 def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
     """Refuse the checkpoint of another paper or of other networks; say where settings differ from those it was trained with."""
     paper = stored.get("game", {}).get("paper")

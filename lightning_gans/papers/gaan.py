@@ -47,6 +47,8 @@ class GAAN(Game):
         **game: see ``lightning_gans.Game``.
     """
 
+    discriminator_norm = None
+
     def __init__(
         self,
         encoder: Network,

@@ -36,6 +36,7 @@ class WGANGP(Game):
     """
 
     features_of = "critic"
+    discriminator_norm = None
 
     def __init__(
         self, generator: Network, critic: Network, prior: Prior, lambda_p: float = 10.0, critic_steps: int = 5, **game: Any

@@ -1,0 +1,124 @@
+"""What the user left open of a model, filled in from the shape of the data: networks, prior and scale.
+
+One rule serves the papers and a stranger's module alike. It goes by the types of the constructor's required arguments, and where
+these say nothing by their names: ``prior``; ``generator`` and ``decoder`` make samples of latents; names that end in ``encoder``
+make latents of samples; ``latent_discriminator`` judges latents; what else ends in ``discriminator`` or ``critic`` judges samples,
+and pairs where its type is ``PairNetwork`` or its name begins with ``joint``. Where the model is conditional, or the type is
+``Conditioned``, the condition of the data joins.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, get_type_hints
+
+from lightning_gans.data import Images
+from lightning_gans.game import Game
+from lightning_gans.networks import Conditioned, PairNetwork, suggest
+from lightning_gans.priors import Empirical, Prior
+
+Spec = dict[str, Any]
+
+# Numbers of a latent: the 25 Gaussians' of GAAN (Tran et al. 2018), and DCGAN's (Radford et al. 2016)
+_LATENT_DIM = {"points": 2, "images": 100}
+_SPHERE_DIM = {"points": 3, "images": 100}  # a circle does not cover the plane
+
+
+def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data: Images) -> dict[str, Any]:
+    """Settings for the required arguments of ``model`` that are not among the ``given`` ones, by name.
+
+    Args:
+        model: its class.
+        given: what the user has set; of ``data_scale`` only whether it is there counts.
+        prior: as the user has set it, ``None`` for one that is to be completed too.
+        data: whose shape counts; nothing of it is packed or read.
+
+    Raises:
+        InputError: there is no such data.
+    """
+    hints: dict[str, Any] = {}
+    with suppress(NameError, TypeError):  # a type that is not there when the program runs
+        hints = get_type_hints(model.__init__)  # type: ignore[misc]
+    required = [
+        name
+        for name, parameter in inspect.signature(model).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    missing = [name for name in required if name not in given]
+    scaled = issubclass(model, Game) and "data_scale" not in given
+    if not missing and not scaled:
+        return {}
+    preview = data.peek()
+    points = "points" if len(preview.shape) == 1 else "images"
+    settings: dict[str, Any] = {}
+    for name in missing:
+        if _is(hints.get(name), Prior) or name == "prior":
+            prior = _prior(hints.get(name), model, points)
+            settings[name] = {"class_path": f"lightning_gans.{type(prior).__name__}", "init_args": {"dim": prior.dim}}
+    roles = _Roles(model, preview.shape, prior.dim if prior is not None else _LATENT_DIM[points], _condition(preview.condition_kinds))
+    for name in missing:
+        if name not in settings and (spec := roles.spec(name, hints.get(name))) is not None:
+            settings[name] = spec
+    if scaled and preview.extent != 1:
+        settings["data_scale"] = preview.extent
+    return settings
+
+
+def _prior(hint: Any, model: type, points: str) -> Prior:
+    if _is(hint, Empirical) or getattr(model, "stores_latents", False):
+        return Empirical(_SPHERE_DIM[points])
+    kind = hint if inspect.isclass(hint) and hint is not Prior else None
+    from lightning_gans.priors import Normal
+
+    return (kind or Normal)(_LATENT_DIM[points])
+
+
+def _condition(kinds: Mapping[str, suggest.ConditionShape]) -> suggest.ConditionShape | None:
+    """The condition that networks can be given as it is: captions need an encoder of text first."""
+    return next((kind for kind in kinds.values() if kind.kind != "captions"), None)
+
+
+class _Roles:
+    """Gives the settings of a network for a role.
+
+    Args:
+        model: the class that takes it; its attributes say what is special.
+        shape: of a sample.
+        latent_dim: numbers of a latent.
+        condition: of the data.
+    """
+
+    def __init__(
+        self, model: type, shape: tuple[int, ...], latent_dim: int, condition: suggest.ConditionShape | None
+    ) -> None:
+        self.model, self.shape, self.latent_dim, self.condition = model, shape, latent_dim, condition
+
+    def spec(self, name: str, hint: Any) -> Spec | None:
+        """By the type and the name of an argument, ``None`` where neither says what it is for."""
+        conditional = getattr(self.model, "conditional", False) or _is(hint, Conditioned)
+        condition = self.condition if conditional else None
+        norm = getattr(self.model, "discriminator_norm", "batch")
+        if name == "latent_discriminator":
+            return suggest.suggested_latent_discriminator(self.latent_dim)
+        if _is(hint, PairNetwork) or name.startswith("joint"):
+            return suggest.suggested_pair_discriminator(self.shape, self.latent_dim, condition, norm)
+        if name.endswith(("generator", "decoder")):
+            return suggest.suggested_generator(self.latent_dim, self.shape, condition)
+        if name.endswith("encoder"):
+            numbers = self.latent_dim * (2 if getattr(self.model, "stochastic_encoder", False) else 1)
+            return suggest.suggested_encoder(self.shape, numbers, condition)
+        if name.endswith(("discriminator", "critic")):
+            return suggest.suggested_discriminator(self.shape, condition, norm)
+        return None
+
+
+def _is(hint: Any, kind: type) -> bool:
+    return inspect.isclass(hint) and issubclass(hint, kind)
+
+
+def as_options(settings: Mapping[str, Any]) -> list[str]:
+    """Settings of a model as the command takes them."""
+    return [f"--model.{name}={json.dumps(value)}" for name, value in settings.items()]
