@@ -239,3 +239,9 @@ def _is_plain(value: Any) -> bool:
 
 def _by(shape: Any) -> str:
     return "x".join(map(str, shape))
+
+
+def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, choices))}")

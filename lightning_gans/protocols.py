@@ -7,12 +7,29 @@ tensor ``(N, dim)``, and conditions are rows of the real split. Any class that h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from lightning_gans.priors import Prior
+
+Condition = Tensor | dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ConditionKind:
+    """What a condition looks like, for building networks.
+
+    Attributes:
+        kind: ``labels`` int64 ``(N,)``, ``attributes`` float ``(N, A)`` of zeros and ones, or ``captions`` int64 ``(N, L)``,
+            UTF-8 bytes padded with zeros.
+        width: the number of classes K that labels count, of attributes A, or of bytes L.
+    """
+
+    kind: Literal["labels", "attributes", "captions"]
+    width: int
 
 
 @runtime_checkable

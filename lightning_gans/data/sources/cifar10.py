@@ -8,11 +8,13 @@ import io
 import pickle
 import tarfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
 
+from lightning_gans.data.description import Description, part_of
 from lightning_gans.data.pixels import UNREADABLE
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
@@ -36,7 +38,10 @@ class CIFAR10(Source):
     """
 
     name = "cifar10"
-    classes: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    description = Description(
+        classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    )
+    native = (32, 32, 3)
     where = (
         "put cifar-10-python.tar.gz, or the folder cifar-10-batches-py that is in it, into cifar10/ "
         "(www.cs.toronto.edu/~kriz/cifar.html)"
@@ -59,8 +64,7 @@ class CIFAR10(Source):
         if place is None:
             raise self.missing(self.archive)
         images, labels = self._of_npz(place, split) if place.suffix == ".npz" else self._of_batches(place, split)
-        self.partial = f"{len(images):,} of {_SIZES[split]:,} images" if len(images) < _SIZES[split] else ""
-        return self.of_arrays(images, labels=labels)
+        return self.of_arrays(images, labels, replace(self.description, partial=part_of(len(images), _SIZES[split])))
 
     def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision(self.official)
@@ -120,8 +124,9 @@ class CIFAR10(Source):
             raise InputError(f"{file} holds images of {images.dtype} {images.shape} instead of uint8 ({expected}); get it anew")
         if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(images):
             raise InputError(f"{file} holds {len(images)} images, but labels of {labels.dtype} {labels.shape}; get it anew")
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise InputError(f"{file} has labels beyond the {len(self.classes)} classes of {self.name}; get it anew")
+        classes = len(self.description.classes)
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            raise InputError(f"{file} has labels beyond the {classes} classes of {self.name}; get it anew")
         return images.view(np.uint8), labels.astype(np.int64)  # a dtype that was altered may equal uint8 and not be it
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_gans.data.description import Description
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
 
@@ -23,7 +24,8 @@ class MNIST(Source):
     """
 
     name = "mnist"
-    classes = tuple("0123456789")
+    description = Description(classes=tuple("0123456789"))
+    native = (28, 28)
     where = "put the four original .gz files into MNIST/raw"
     size = "11 MB"
     folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
