@@ -66,13 +66,6 @@ class Batch:
         raise InputError(f"a batch must be images or (images, labels), not {type(value).__name__}; see lightning_gans.Batch")
 
 
-def move_condition(condition: Condition, device: torch.device) -> Condition:
-    """What travels with images, on a device."""
-    if isinstance(condition, Tensor):
-        return condition.to(device, non_blocking=True)
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in condition.items()}
-
-
 def _is_condition(value: Any) -> bool:
     if isinstance(value, dict):
         return bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from lightning_gans.batch import move_condition
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.estimate import Estimate
 from lightning_gans.evaluation.probes import pooled_features
 from lightning_gans.evaluation.sampling import BLOCK, samples
-from lightning_gans.protocols import Condition, Encodes, Features, Generates
+from lightning_gans.protocols import Encodes, Features, Generates
 
 _HELD_OUT = 10_000
 GRID = 4
@@ -94,9 +93,9 @@ class Probed:
         if not isinstance(self.model, Generates):
             raise InputError(f"{type(self.model).__name__} generates nothing; {self.given.kind} needs a generator")
 
-        def condition(numbers: Tensor) -> Condition | None:
-            real = self.data.conditions(split, numbers % self.data.size(split))
-            return None if real is None else move_condition(real, self.model.device)
+        def condition(numbers: Tensor) -> Tensor | None:
+            found = self.data.conditions(split, numbers % self.data.size(split))
+            return None if found is None else found.to(self.model.device)
 
         count = self.given.num_samples
         made = samples(self.model, count, self.given.seed, condition=condition)

@@ -77,11 +77,10 @@ def _titles(data: Images, rows: torch.Tensor) -> Iterator[str]:
     if not isinstance(conditions, torch.Tensor):
         yield from map(str, rows.tolist())
         return
-    (kind,) = data.condition_kinds
     for condition in conditions:
-        if kind == "captions":
+        if data.condition_name == "captions":
             yield decode_caption(condition)
-        elif kind == "attributes":
+        elif data.condition_name == "attributes":
             yield ", ".join(name for name, has in zip(data.attributes, condition, strict=True) if has)
         else:
             yield data.classes[int(condition)] if data.classes else str(int(condition))

@@ -16,7 +16,7 @@ from lightning_gans.protocols import Condition, ConditionKind
 class OpenedData(LightningDataModule):
     """The samples of a dataset by split and number; the data module ``Images`` opens it, and says what its attributes are."""
 
-    name: str  # type: ignore[assignment]
+    name: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +39,10 @@ class OpenedData(LightningDataModule):
     @property
     def condition_kinds(self) -> dict[str, ConditionKind]:
         return self._known[1].condition_kinds
+
+    @property
+    def condition_name(self) -> str | None:
+        return next(iter(self.condition_kinds)) if len(self.condition_kinds) == 1 else None
 
     @property
     def classes(self) -> tuple[str, ...]:

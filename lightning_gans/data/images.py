@@ -62,6 +62,7 @@ class Images(OpenedData):
         centres: of the modes of a mixture of points ``(modes, 2)``, else ``None``; ``std`` is their standard deviation.
         partial: "10,000 of 202,599 images" where files of the official set are missing, else empty.
         condition_kinds: what each condition that travels with the samples looks like, by name.
+        condition_name: of the only one, ``None`` where there are none or several.
     """
 
     def __init__(

@@ -11,9 +11,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_gans.batch import move_condition
 from lightning_gans.figures import plots
-from lightning_gans.protocols import Condition, Encodes
+from lightning_gans.protocols import Encodes
 from lightning_gans.randomness import keyed_generator
 
 BATCH = 250  # samples that a network is given at a time
@@ -89,10 +88,10 @@ class Subject:
         """Test samples by number, where the model is."""
         return self.to_model(self.data.real("test", rows))
 
-    def conditions(self, rows: Tensor) -> Condition | None:
+    def conditions(self, rows: Tensor) -> Tensor | None:
         """What travels with test samples by number, where the model is."""
-        condition = None if self.data is None else self.data.conditions("test", rows)
-        return None if condition is None else move_condition(condition, self.model.device)
+        found = None if self.data is None else self.data.conditions("test", rows)
+        return None if found is None else found.to(self.model.device)
 
     def to_model(self, x: Tensor) -> Tensor:
         """``x`` on the model's device and in the precision of its parameters."""
@@ -100,12 +99,12 @@ class Subject:
 
     def encode(self, rows: Tensor) -> Tensor:
         """Latents ``(N, dim)`` of test samples by number."""
-        return torch.cat([self.model.encode(self.real(block), self.conditions(block)) for block in rows.split(BATCH)])
+        return torch.cat([self.model.encode(self.real(some), self.conditions(some)) for some in rows.split(BATCH)])
 
     def decode(self, z: Tensor, rows: Tensor) -> Tensor:
         """What latents are decoded to, float32 on the processor, each under the condition of a test sample by number."""
         pairs = zip(self.to_model(z).split(BATCH), rows.split(BATCH), strict=True)
-        return torch.cat([self.model.decode(latents, self.conditions(block)).float().cpu() for latents, block in pairs])
+        return torch.cat([self.model.decode(some, self.conditions(row)).float().cpu() for some, row in pairs])
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Test samples by number, encoded and decoded."""
@@ -139,4 +138,4 @@ def draw_stages(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figur
     """A row of images, or a panel of points, for each (title, samples)."""
     if subject.points:
         return scatter(subject, stages)
-    return plots.grids([(title, images[:COLUMNS], COLUMNS) for title, images in stages])
+    return plots.grids([(title, made[:COLUMNS], COLUMNS) for title, made in stages])

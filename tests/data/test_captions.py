@@ -124,7 +124,7 @@ def test_an_image_may_have_several_captions_and_those_in_common_make_a_class(tmp
 def test_batches_have_one_caption_of_each_image_as_codes(tmp_path):
     rows = [(f"{n:02d}.png", f"{text} {n % 4}") for n in range(40) for text in ("a face", "ein Gesicht: größer")]
     data = opened(lay_out(tmp_path / "faces", rows), tmp_path, batch_size=10)
-    assert [*data.condition_kinds] == ["captions"]
+    assert data.condition_name == "captions"
     seen = {}
     for _ in range(3):
         for batch in batches(data):
@@ -236,7 +236,7 @@ def test_anime_faces_without_captions_are_images_alone(tmp_path):
     save(tmp_path / "anime" / "images" / "1.jpg", 9)
     data = opened("anime", tmp_path, image_size=8)
     assert data.shape == (3, 8, 8)
-    assert data.condition_kinds == {}
+    assert data.condition_name is None
     assert source("anime", tmp_path).splits == ("train",)
 
 

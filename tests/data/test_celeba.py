@@ -131,7 +131,7 @@ def test_a_copy_that_lacks_a_split_is_split_anew_and_the_parts_are_disjoint(tmp_
 def test_without_attributes_the_faces_are_there_and_it_is_said(tmp_path):
     lay_out(tmp_path, splits=partition())
     data = opened("celeba", tmp_path, batch_size=2)
-    assert data.condition_kinds == {}
+    assert data.condition_name is None
     assert "no attributes: there is no list_attr_celeba.txt" in data.opened.describe()
 
 

@@ -184,7 +184,7 @@ def test_of_two_editions_of_coco_the_first_is_used_for_both_splits(tmp_path):
 def test_without_captions_images_and_labels_work_and_classes_are_still_apart(tmp_path, name):
     (cub if name == "cub200" else oxford)(tmp_path, text=False)
     data = opened(name, tmp_path, image_size=8, batch_size=2)
-    assert [*data.condition_kinds] == ["labels"]
+    assert data.condition_name == "labels"
     assert "no captions: there is no cvpr2016_" in data.opened.description.note
     found = source(name, tmp_path)
     labels = [found.samples(split).labels for split in ("train", "test")]

@@ -37,7 +37,7 @@ def real(request: pytest.FixtureRequest, shared_data: Path) -> Images:
 
 def test_it_is_all_there(real):
     _, shape, train, test, classes, condition = SETS[real.name]
-    assert (real.shape, [*real.condition_kinds]) == (shape, [condition] if condition else [])
+    assert (real.shape, real.condition_name) == (shape, condition)
     if train is None:
         assert real.size("train") + real.size("test") == 18_121
     else:

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Sequence
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_gans.batch import move_condition
 from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.subject import BATCH, Subject, no_data, no_encoder
@@ -71,7 +71,7 @@ def attribute_vectors(subject: Subject) -> tuple[Tensor, Tensor]:
         conditions = data.conditions("train", rows)
         has = conditions["attributes"] if isinstance(conditions, dict) else conditions
         images = subject.to_model(data.real("train", rows))
-        latents.append(subject.model.encode(images, move_condition(conditions, subject.model.device)).double().cpu())
+        latents.append(subject.model.encode(images, move_data_to_device(conditions, subject.model.device)).double().cpu())
         present.append(has.double().cpu())
     z, has = torch.cat(latents), torch.cat(present)
     counts = torch.stack([has.sum(dim=0), (1 - has).sum(dim=0)], dim=1)
