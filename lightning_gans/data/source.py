@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
@@ -161,9 +162,11 @@ class Source(Dataset):
         try:
             getattr(datasets, name)(self.request.root, download=True, **arguments)
         except (OSError, RuntimeError, ImportError) as error:
-            raise InputError(
-                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
-            ) from error
+            raise self.not_downloaded(error) from error
+
+    def not_downloaded(self, error: Exception) -> InputError:
+        """The sentence for a file that could not be fetched."""
+        return InputError(f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}")
 
     def missing(self, what: str) -> InputError:
         """The sentence for a file that is not there."""
@@ -241,19 +244,26 @@ def stamp(*files: Path) -> dict[str, list[int]]:
     return {file.name: [(status := file.stat()).st_size, status.st_mtime_ns] for file in files}
 
 
+def check_md5(file: Path, content: Any, expected: str) -> None:
+    """Refuse a file whose content, open in binary mode, is not the original."""
+    md5 = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if md5 != expected:
+        raise InputError(f"{file} is not the original: its md5 is {md5} instead of {expected}; get it anew")
+
+
 def encode_captions(captions: list[list[str]]) -> np.ndarray:
     """Captions as UTF-8 bytes padded with zeros, uint8 ``(N, K, L)``: K captions an image, the fewer repeated.
 
     Raises:
         InputError: an image has no caption.
     """
-    for number, some in enumerate(captions):
-        if not some:
+    for number, texts in enumerate(captions):
+        if not texts:
             raise InputError(f"image {number} has no caption; write one, or remove the image")
     count = max(map(len, captions))
-    encoded = [[some[k % len(some)].encode() for k in range(count)] for some in captions]
-    length = max(len(text) for some in encoded for text in some)
-    padded = b"".join(text.ljust(length, b"\0") for some in encoded for text in some)
+    encoded = [texts[k % len(texts)].encode() for texts in captions for k in range(count)]
+    length = max(map(len, encoded))
+    padded = b"".join(text.ljust(length, b"\0") for text in encoded)
     return np.frombuffer(padded, np.uint8).reshape(len(captions), count, length).copy()
 
 

@@ -70,9 +70,7 @@ class Anime(Source):
             with tempfile.TemporaryDirectory(prefix=".anime.", dir=place.parent) as scratch:
                 os.rename(shutil.copytree(fetched, Path(scratch) / "anime"), place)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
-            ) from error
+            raise self.not_downloaded(error) from error
 
 
 SOURCE = Anime

@@ -129,10 +129,10 @@ class Captions(Files):
             image = PurePosixPath(row["image"].strip())
             if image.is_absolute() or ".." in image.parts:
                 raise InputError(f"{where} points outside its folder ({image}); move the image there")
-            found = there.get(unicodedata.normalize("NFC", str(image)))
-            if found is None:
+            stored = there.get(unicodedata.normalize("NFC", str(image)))
+            if stored is None:
                 raise InputError(f"{where} has a caption for {image}, which is not there; add the image, or remove the row")
-            yield found, fields["caption"], fields.get("class", "")
+            yield stored, fields["caption"], fields.get("class", "")
 
     @property
     def _file(self) -> Path:

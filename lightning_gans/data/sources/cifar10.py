@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import io
 import pickle
 import tarfile
@@ -16,7 +15,7 @@ import numpy as np
 
 from lightning_gans.data.description import Description, part_of
 from lightning_gans.data.pixels import UNREADABLE
-from lightning_gans.data.source import Samples, Source, stamp
+from lightning_gans.data.source import Samples, Source, check_md5, stamp
 from lightning_gans.errors import InputError
 
 _SIZES = {"train": 50_000, "test": 10_000}
@@ -95,7 +94,7 @@ class CIFAR10(Source):
         if len(rows) == _SIZES[split]:  # part of it, as for a test of one's own, has no checksum
             expected = dict(self._official.train_list + self._official.test_list)
             for name, raw in raws.items():
-                self._check_md5(place / name, io.BytesIO(raw), expected[name])
+                check_md5(place / name, io.BytesIO(raw), expected[name])
         return rows.reshape(-1, *_ROW).transpose(0, 2, 3, 1), labels
 
     def _files(self, place: Path, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -103,7 +102,7 @@ class CIFAR10(Source):
         if place.is_dir():
             return {name: (place / name).read_bytes() for name in names if (place / name).is_file()}
         with open(place, "rb") as file:
-            self._check_md5(place, file, self._official.tgz_md5)
+            check_md5(place, file, self._official.tgz_md5)
         with tarfile.open(place) as tar:
             members = ((PurePosixPath(member.name).name, tar.extractfile(member)) for member in tar)
             return {name: file.read() for name, file in members if file is not None and name in names}
@@ -134,12 +133,6 @@ class CIFAR10(Source):
         from torchvision import datasets
 
         return getattr(datasets, self.official)
-
-    @staticmethod
-    def _check_md5(name: Path, content: io.BufferedIOBase, expected: str) -> None:
-        found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found != expected:
-            raise InputError(f"{name} is not the original: its md5 is {found} instead of {expected}; get it anew")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -80,9 +80,7 @@ class TinyImageNet(Source):
         try:
             download_url(_URL, self.request.root, md5=_MD5)
         except (OSError, RuntimeError) as error:
-            raise InputError(
-                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
-            ) from error
+            raise self.not_downloaded(error) from error
 
     def _place(self) -> Path | None:
         return self.find(*(f"{folder}{_FOLDER}{end}" for end in ("", ".zip") for folder in ("", f"{self.name}/")))
