@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
+from lightning_gans.protocols import Condition
 
 
 @dataclass
@@ -18,13 +19,14 @@ class Batch:
 
     Attributes:
         images: float ``(N, C, H, W)``, or points ``(N, 2)``; N is this rank's share of the global batch.
-        conditions: what travels with each image, such as its label, ``(N, ...)``; ``None`` where the data has none.
+        conditions: what travels with each image, such as its label, ``(N, ...)``; by name where several do; ``None`` where
+            the data has none.
         draw_again: gives the next of the further batches of this step, see ``fresh``.
         labelled: some samples with their labels, where a few were asked for; the batch itself then has no conditions.
     """
 
     images: Tensor
-    conditions: Tensor | None = None
+    conditions: Condition | None = None
     draw_again: Callable[[], Batch] | None = None
     labelled: Batch | None = None
 
@@ -50,12 +52,21 @@ class Batch:
 
     @classmethod
     def of(cls, value: Any) -> Batch:
-        """``value`` as a batch: a Batch, images alone, or the ``(images, labels)`` of any other data module."""
+        """``value`` as a batch: a Batch, images alone, or the ``(images, labels)`` of any other data module.
+
+        Instead of labels there may be several conditions, tensors by name.
+        """
         match value:
             case Batch():
                 return value
             case torch.Tensor():
                 return cls(value)
             case [torch.Tensor() as images, *rest]:
-                return cls(images, rest[0] if rest and isinstance(rest[0], Tensor) else None)
+                return cls(images, rest[0] if rest and _is_condition(rest[0]) else None)
         raise InputError(f"a batch must be images or (images, labels), not {type(value).__name__}; see lightning_gans.Batch")
+
+
+def _is_condition(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
+    return isinstance(value, Tensor)

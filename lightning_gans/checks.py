@@ -67,12 +67,11 @@ def has_density_everywhere(prior: Prior) -> None:
         )
 
 
-def one_of(choices: Any, **values: Any) -> None:
-    """Refuse what is none of the values of a Literal; the command has looked already, Python has not."""
-    allowed = get_args(choices)
-    for name, value in values.items():
-        if value not in allowed:
-            raise InputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, allowed))}")
+def one_of(name: str, value: Any, choices: Any) -> None:
+    """Refuse a value that is none of the choices, a tuple or a Literal; the command has looked already, Python has not."""
+    allowed = choices if isinstance(choices, tuple) else get_args(choices)
+    if value not in allowed:
+        raise InputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, allowed))}")
 
 
 def length(trainer: Any) -> None:

@@ -58,7 +58,9 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
         if _is(hints.get(name), Prior) or name == "prior":
             prior = _prior(hints.get(name), model, points)
             settings[name] = {"class_path": f"lightning_gans.{type(prior).__name__}", "init_args": {"dim": prior.dim}}
-    roles = _Roles(model, preview.shape, prior.dim if prior is not None else _LATENT_DIM[points], _condition(preview.condition_kinds))
+    roles = _Roles(
+        model, preview.shape, prior.dim if prior is not None else _LATENT_DIM[points], _condition(preview.condition_kinds)
+    )
     for name in missing:
         if name not in settings and (spec := roles.spec(name, hints.get(name))) is not None:
             settings[name] = spec
@@ -76,7 +78,7 @@ def _prior(hint: Any, model: type, points: str) -> Prior:
     return (kind or Normal)(_LATENT_DIM[points])
 
 
-def _condition(kinds: Mapping[str, suggest.ConditionShape]) -> suggest.ConditionShape | None:
+def _condition(kinds: Mapping[str, suggest.ConditionKind]) -> suggest.ConditionKind | None:
     """The condition that networks can be given as it is: captions need an encoder of text first."""
     return next((kind for kind in kinds.values() if kind.kind != "captions"), None)
 
@@ -91,9 +93,7 @@ class _Roles:
         condition: of the data.
     """
 
-    def __init__(
-        self, model: type, shape: tuple[int, ...], latent_dim: int, condition: suggest.ConditionShape | None
-    ) -> None:
+    def __init__(self, model: type, shape: tuple[int, ...], latent_dim: int, condition: suggest.ConditionKind | None) -> None:
         self.model, self.shape, self.latent_dim, self.condition = model, shape, latent_dim, condition
 
     def spec(self, name: str, hint: Any) -> Spec | None:

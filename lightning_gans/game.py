@@ -77,9 +77,9 @@ class Game(Doors):
         super().__init__(data_range, data_scale)
         if gradient_clip_val is not None:
             checks.positive(gradient_clip_val=gradient_clip_val)
-        checks.one_of(ScheduleCounts, schedule_counts=schedule_counts)
-        checks.one_of(ClipAlgorithm, gradient_clip_algorithm=gradient_clip_algorithm)
-        checks.one_of(Literal["stop", "continue"], nonfinite=nonfinite)
+        checks.one_of("schedule_counts", schedule_counts, ScheduleCounts)
+        checks.one_of("gradient_clip_algorithm", gradient_clip_algorithm, ClipAlgorithm)
+        checks.one_of("nonfinite", nonfinite, ("stop", "continue"))
         self.automatic_optimization = False
         self.gradient_clip_val = gradient_clip_val
         self.gradient_clip_algorithm = gradient_clip_algorithm

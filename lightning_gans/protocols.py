@@ -7,8 +7,7 @@ tensor ``(N, dim)``, and conditions are rows of the real split. Any class that h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,19 +16,6 @@ from lightning_gans.priors import Prior
 
 # Labels int64 (N,), attributes float (N, A) or captions as byte codes int64 (N, L); several of them by these names
 Condition = Tensor | dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class ConditionKind:
-    """What a condition looks like.
-
-    Attributes:
-        kind: of its values.
-        width: number of classes, of attributes, or of bytes of a caption.
-    """
-
-    kind: Literal["labels", "attributes", "captions"]
-    width: int
 
 
 def map_condition(condition: Condition | None, change: Any) -> Any:

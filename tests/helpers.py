@@ -30,7 +30,6 @@ from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import check_ranks_agree, free_port
 from tests.games import GAMES
 from tests.games.gaan import make_gaan
-from tests.games.gan import make_gan
 
 RENDEZVOUS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 

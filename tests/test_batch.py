@@ -20,6 +20,7 @@ def counting() -> Batch:
 
 
 IMAGES, LABELS = torch.zeros(3, 1, 2, 2), torch.tensor([2, 0, 1])
+BOTH = {"labels": LABELS, "attributes": torch.zeros(3, 4)}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,9 @@ IMAGES, LABELS = torch.zeros(3, 1, 2, 2), torch.tensor([2, 0, 1])
         ((IMAGES, LABELS, LABELS), LABELS),
         ((IMAGES,), None),
         ([IMAGES, None], None),
+        ((IMAGES, BOTH), BOTH),
+        ((IMAGES, {}), None),
+        ((IMAGES, {"sizes": [1, 2, 3]}), None),
     ],
 )
 def test_batches_of_any_data_module_are_understood(value, labels):

@@ -74,13 +74,13 @@ def _draw(data: Images) -> Path:
 
 def _titles(data: Images, rows: torch.Tensor) -> Iterator[str]:
     conditions = data.conditions("train", rows)
-    for number, row in enumerate(rows.tolist()):
-        if conditions is None:
-            yield str(row)
-        elif data.condition_name == "captions":
-            yield decode_caption(conditions[number])
+    if not isinstance(conditions, torch.Tensor):
+        yield from map(str, rows.tolist())
+        return
+    for condition in conditions:
+        if data.condition_name == "captions":
+            yield decode_caption(condition)
         elif data.condition_name == "attributes":
-            yield ", ".join(name for name, has in zip(data.attributes, conditions[number], strict=True) if has)
+            yield ", ".join(name for name, has in zip(data.attributes, condition, strict=True) if has)
         else:
-            label = int(conditions[number])
-            yield data.classes[label] if data.classes else str(label)
+            yield data.classes[int(condition)] if data.classes else str(int(condition))

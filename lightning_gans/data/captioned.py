@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from lightning_gans.data.container import Container, fingerprint
-from lightning_gans.data.pixels import to_pixels
+from lightning_gans.data.description import Description, part_of
 from lightning_gans.data.source import Samples, Source, encode_captions
 from lightning_gans.errors import InputError
 from lightning_gans.randomness import keyed_generator
@@ -22,7 +23,7 @@ def tidy(caption: str) -> str:
     return " ".join(caption.replace("\ufffd", " ").split())
 
 
-def held_out(count: int) -> np.ndarray:
+def tested(count: int) -> np.ndarray:
     """Which of ``count`` classes are for testing alone, bool ``(count,)``: always the same tenth, never the only one."""
     chosen = np.zeros(count, bool)
     if count > 1:
@@ -34,6 +35,16 @@ def held_out(count: int) -> np.ndarray:
 def describe_split(test: np.ndarray, how: str) -> str:
     """The note on a split by class; ``test`` is bool ``(classes,)``."""
     return f"split by class, {how}: {test.sum():,} of {len(test):,} are for testing alone"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The images of a set, their names in order, and their classes int64 ``(N,)`` that count ``classes``."""
+
+    images: Container
+    names: list[str]
+    labels: np.ndarray
+    classes: tuple[str, ...]
 
 
 class FineGrained(Source):
@@ -50,14 +61,14 @@ class FineGrained(Source):
         count: images of the official set.
     """
 
-    usual_size = 64
+    usual_size, usual_channels = 64, 3
     places: tuple[str, ...]
     needed: tuple[str, ...]
     text: str
     count: int
 
-    def listed(self, folder: Path) -> tuple[Container, list[str], np.ndarray]:
-        """The images, their names in order, and their classes int64 counted from 0; sets ``classes``."""
+    def listed(self, folder: Path) -> Listed:
+        """What the official lists say."""
         raise NotImplementedError
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
@@ -71,59 +82,61 @@ class FineGrained(Source):
         if folder is None:
             near = self.find(*self.places) or self.request.root / self.places[0]
             raise self.missing(f"{near.name}/{next(name for name in self.needed if not (near / name).exists())}")
-        container, names, labels = self.listed(folder)
-        there = set(container.names)
-        missing = next((name for name in names if name not in there), None)
+        listed = self.listed(folder)
+        there = set(listed.images.names)
+        missing = next((name for name in listed.names if name not in there), None)
         if missing is not None:
-            raise InputError(f"{missing} is not in {container.path}, but is one of {self.name}; get the images anew")
-        self.partial = f"{len(names):,} of {self.count:,} images" if len(names) < self.count else ""
-        test = self._test_classes(labels)
-        rows = np.flatnonzero(test[labels] == (split == "test"))
-        captions = self._captions([names[row] for row in rows], labels[rows])
-
-        def image(number: int) -> np.ndarray:
-            request = self.request
-            size = request.image_size or self.usual_size
-            return to_pixels(container.image(names[rows[number]]), size, request.channels or 3, request.crop)
-
-        return Samples(len(rows), image, labels[rows], captions=captions)
+            raise InputError(f"{missing} is not in {listed.images.path}, but is one of {self.name}; get the images anew")
+        test, note = self._test_classes(listed)
+        rows = np.flatnonzero(test[listed.labels] == (split == "test"))
+        names, labels = [listed.names[row] for row in rows], listed.labels[rows]
+        captions = self._captions(names, labels)
+        if self._text_folder() is None:
+            note += f"; no captions: there is no {self.text}/text_c10"
+        return Samples(
+            len(rows),
+            lambda i: self.pixels(listed.images.image(names[i])),
+            labels,
+            captions=captions,
+            description=Description(listed.classes, note=note, partial=part_of(len(listed.names), self.count)),
+        )
 
     def _folder(self) -> Path | None:
         places = (self.request.root / place for place in self.places)
         return next((place for place in places if all((place / name).exists() for name in self.needed)), None)
 
-    def _test_classes(self, labels: np.ndarray) -> np.ndarray:
+    def _test_classes(self, listed: Listed) -> tuple[np.ndarray, str]:
+        """Which classes are for testing alone, bool ``(classes,)``, and the note on that."""
+        count = len(listed.classes)
         folder = self._text_folder()
         file = None if folder is None else folder.parent / "testclasses.txt"
         if file is None or not file.is_file():
-            there = np.unique(labels)
-            test = held_out(len(there))
-            self.note = describe_split(test, "drawn once" if file is None else "drawn once for want of testclasses.txt")
-            return np.isin(np.arange(len(self.classes)), there[test])
+            there = np.unique(listed.labels)
+            test = tested(len(there))
+            note = describe_split(test, "drawn once" if file is None else "drawn once for want of testclasses.txt")
+            return np.isin(np.arange(count), there[test]), note
         lines = [line for line in _lines(file) if line]
         numbers = [_number(line) for line in lines]
-        wrong = next((line for line, n in zip(lines, numbers, strict=True) if not 1 <= n <= len(self.classes)), None)
+        wrong = next((line for line, n in zip(lines, numbers, strict=True) if not 1 <= n <= count), None)
         if wrong is not None or not numbers:
-            raise InputError(f"{file} names {wrong or 'no class'}, not one of the {len(self.classes)} classes; get it anew")
-        test = np.isin(np.arange(len(self.classes)) + 1, numbers)
-        self.note = describe_split(test, "as Reed et al. did")
-        return test
+            raise InputError(f"{file} names {wrong or 'no class'}, not one of the {count} classes; get it anew")
+        test = np.isin(np.arange(count) + 1, numbers)
+        return test, describe_split(test, "as Reed et al. did")
 
     def _captions(self, names: Sequence[str], labels: np.ndarray) -> np.ndarray | None:
         folder = self._text_folder()
         if folder is None:
-            self.note += f"; no captions: there is no {self.text}/text_c10"
             return None
         written = Container(folder)
         texts = {_key(_number(name), name): name for name in written.names if name.endswith(".txt")}
-        found: list[list[str]] = []
+        captions: list[list[str]] = []
         for name, label in zip(names, labels, strict=True):
             text = texts.get(_key(int(label) + 1, name))
             sentences = [] if text is None else [line for line in _lines(folder / text) if line]
             if not sentences:
                 raise InputError(f"{name} of {self.name} has no caption in {folder}; get the captions anew")
-            found.append(sentences)
-        return encode_captions(found) if found else None
+            captions.append(sentences)
+        return encode_captions(captions) if captions else None
 
     def _text_folder(self) -> Path | None:
         return self.find(f"{self.text}/text_c10", f"{self.name}/{self.text}/text_c10")

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,7 +32,7 @@ class Container:
         advice: what else to do about an image that cannot be read.
 
     Attributes:
-        names: of the files, sorted, with ``/`` between folders.
+        names: of the files, sorted, with ``/`` between folders; a folder is listed when they are first asked for.
 
     Raises:
         InputError: the archive is damaged, or names a place outside itself.
@@ -40,9 +41,16 @@ class Container:
     def __init__(self, path: Path, below: str = "", advice: str = "") -> None:
         self.path, self._advice = path, advice
         self._prefix = f"{below}/" if below else ""
-        names, self._read = self._opened()
-        visible = (name for name in names if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts))
-        self.names = sorted({name.removeprefix(self._prefix) for name in visible if name.startswith(self._prefix)})
+        self._all, self._read = self._opened()
+
+    @cached_property
+    def names(self) -> list[str]:
+        names = (name for name in self._all() if not is_hidden(name))
+        return sorted({name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)})
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file, told without listing a folder."""
+        return (self.path / self._prefix / name).is_file() if self.path.is_dir() else name in self.names
 
     def read(self, name: str) -> bytes:
         """The content of a file; may be called from several threads."""
@@ -70,15 +78,17 @@ class Container:
 
     def images(self) -> list[str]:
         """The names of all that are called like an image."""
-        return [name for name in self.names if PurePosixPath(name).suffix.lower() in IMAGES]
+        return [name for name in self.names if is_image(name)]
 
-    def _opened(self) -> tuple[list[str], Callable[[str], bytes]]:
+    def _opened(self) -> tuple[Callable[[], list[str]], Callable[[str], bytes]]:
+        """How to list all files, and how to read one."""
         if self.path.is_dir():
-            return [name for name, _ in _files(self.path)], lambda name: (self.path / name).read_bytes()
+            return lambda: [name for name, _ in _files(self.path)], lambda name: (self.path / name).read_bytes()
         try:
             if zipfile.is_zipfile(self.path):
                 archive = zipfile.ZipFile(self.path)
-                return self._inside([info.filename for info in archive.infolist() if not info.is_dir()]), archive.read
+                names = self._inside([info.filename for info in archive.infolist() if not info.is_dir()])
+                return lambda: names, archive.read
             tar = _open_tar(self.path)
             kept = [member for member in tar.getmembers() if member.isfile() or member.islnk() or member.issym()]
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
@@ -96,13 +106,87 @@ class Container:
                 assert file is not None
                 return file.read()
 
-        return self._inside([*members]), read
+        inside = self._inside([*members])
+        return lambda: inside, read
 
     def _inside(self, names: list[str]) -> list[str]:
         for name in names:
             if name.startswith("/") or ".." in PurePosixPath(name).parts:
                 raise InputError(f"{self.path} names a file outside itself ({name}); do not trust it, get another")
         return names
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file, or a folder that it is in, is not for people to see."""
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is called like an image."""
+    return PurePosixPath(name).suffix.lower() in IMAGES
+
+
+class ImageTree:
+    """The images below a folder, looked for no further than to tell its classes and to find one of them.
+
+    Args:
+        path: of the whole folder.
+        inside: look only at what is below this folder inside; images are named from ``path`` all the same.
+
+    Attributes:
+        has_own: there is an image in the folder itself; then nothing else is looked at.
+        tops: the folders in it that have an image below them, sorted.
+    """
+
+    def __init__(self, path: Path, inside: str = "") -> None:
+        self.path, self._inside = path, inside
+        self._seen = {os.path.realpath(path / inside)}
+        self._folders: list[str] = []
+        self.has_own = False
+        for name, is_folder in _visible(path / inside):
+            if is_folder:
+                self._folders.append(name)
+            elif is_image(name):
+                self.has_own = True
+                return
+
+    @cached_property
+    def tops(self) -> list[str]:
+        return [name for name in sorted(self._folders) if next(self._images(self._name(name), {*self._seen}), None)]
+
+    def below(self, top: str) -> ImageTree:
+        """The images of one of the folders in it."""
+        return ImageTree(self.path, self._name(top))
+
+    def names(self) -> Iterator[str]:
+        """All images, those first that are found first."""
+        return self._images(self._inside, set())
+
+    def _name(self, name: str) -> str:
+        return f"{self._inside}/{name}" if self._inside else name
+
+    def _images(self, inside: str, seen: set[str]) -> Iterator[str]:
+        real = os.path.realpath(self.path / inside)
+        if real in seen:  # a link that leads back
+            return
+        seen.add(real)
+        folders = []
+        for name, is_folder in _visible(self.path / inside):
+            whole = f"{inside}/{name}" if inside else name
+            if is_folder:
+                folders.append(whole)
+            elif is_image(name):
+                yield whole
+        for folder in sorted(folders):
+            yield from self._images(folder, seen)
+
+
+def _visible(folder: Path) -> Iterator[tuple[str, bool]]:
+    """What is in a folder and not hidden, and whether it is one itself, as the file system has it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_hidden(entry.name) and (entry.is_dir() or entry.is_file()):
+                yield entry.name, entry.is_dir()
 
 
 def _open_tar(path: Path) -> tarfile.TarFile:

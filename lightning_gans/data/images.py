@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, partial
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from torch import Tensor
 
-from lightning_gans.batch import Batch
+from lightning_gans import checks
+from lightning_gans.data.access import OpenedData
+from lightning_gans.data.description import CONDITIONS, ConditionName, Preview
 from lightning_gans.data.loader import Numbers, RowLoader, Rows
-from lightning_gans.data.opened import Opened, open_dataset, prepare_dataset
+from lightning_gans.data.opened import Opened, open_dataset, peek_dataset, prepare_dataset
 from lightning_gans.data.pixels import Crop
-from lightning_gans.data.source import Condition, Points, Request, Source, find_source
-from lightning_gans.data.split import Split, mirror
+from lightning_gans.data.serving import BatchMaker
+from lightning_gans.data.source import Points, Request, Source, find_source
 from lightning_gans.errors import InputError
+from lightning_gans.networks.suggest import ConditionKind
 
 
-class Images(LightningDataModule):
+class Images(OpenedData):
     """Images in [-1, 1] or points in data units, as ``lightning_gans.Batch``.
 
     Args:
@@ -38,8 +39,8 @@ class Images(LightningDataModule):
         test_split: what ``test`` means to evaluation, such as CelebA's ``valid``.
         held_out: training samples kept from training, a number or a share; evaluation finds them as ``valid``.
         classes: names of the only classes to keep; labels then count these.
-        condition: what travels with the images: ``labels``, ``attributes`` or ``captions``; none for what there is, the last
-            of these first.
+        condition: what travels with the images: ``labels``, ``attributes`` or ``captions``; a list of these for several, which
+            batches then have by name; none for what there is, the last of these first.
         labelled: so many samples, the same number of each class, keep their labels and are served beside every batch, as many
             as it has, as ``batch.labelled``; the batch itself then has no conditions.
         labelled_seed: of that choice, whatever the seed of the run.
@@ -53,22 +54,16 @@ class Images(LightningDataModule):
         num_predict: samples that ``lightning predict`` makes.
 
     Attributes:
-        name: of the dataset.
-        shape: of one sample, ``(C, H, W)`` or ``(2,)``; known after ``setup``, like all below.
+        name: of the dataset; known after ``setup``, like all below.
+        shape: of one sample, ``(C, H, W)`` or ``(2,)``.
         extent: the largest absolute value in the data's units; 1 for images.
         classes: the names that labels count.
         attributes: the names of the columns of attributes.
         centres: of the modes of a mixture of points ``(modes, 2)``, else ``None``; ``std`` is their standard deviation.
         partial: "10,000 of 202,599 images" where files of the official set are missing, else empty.
+        condition_kinds: what each condition that travels with the samples looks like, by name.
+        condition_name: of the only one, ``None`` where there are none or several.
     """
-
-    name: str
-    shape: tuple[int, ...]
-    extent: float
-    attributes: tuple[str, ...] = ()
-    centres: Tensor | None = None
-    std: float | None = None
-    partial: str = ""
 
     def __init__(
         self,
@@ -81,7 +76,7 @@ class Images(LightningDataModule):
         test_split: str = "test",
         held_out: float | None = None,
         classes: list[str | int] | None = None,
-        condition: Condition | None = None,
+        condition: ConditionName | list[ConditionName] | None = None,
         labelled: int | None = None,
         labelled_seed: int = 0,
         flip: Literal["random", "copies"] | None = None,
@@ -93,6 +88,14 @@ class Images(LightningDataModule):
         num_predict: int = 64,
     ) -> None:
         super().__init__()
+        checks.one_of("data.channels", channels, (None, 1, 3))
+        checks.one_of("data.flip", flip, (None, "random", "copies"))
+        checks.one_of("data.device_resident", device_resident, (True, False, "auto"))
+        self._by_name = isinstance(condition, list)
+        for wanted in condition if isinstance(condition, list) else [condition]:
+            checks.one_of("data.condition", wanted, CONDITIONS if self._by_name else (None, *CONDITIONS))
+        if isinstance(condition, list) and len({*condition}) != max(1, len(condition)):
+            raise InputError(f"data.condition is {condition}, but must name at least one, and none of them twice")
         if isinstance(crop, str) and crop != "resize":
             raise InputError(f"data.crop is {crop!r}, but must be a number of pixels or resize")
         sizes = {"batch_size": batch_size, "num_predict": num_predict, "image_size": image_size, "labelled": labelled}
@@ -108,18 +111,40 @@ class Images(LightningDataModule):
         self._kept, self._wanted = classes, condition
         self._names = {"train": train_split, "test": test_split}
         self._request = Request(dataset, Path(root), image_size, channels, skip_unreadable, crop, download)
-        self._opened: Opened | None = None
-        self._labelled: Tensor | None = None
+        self._batches: BatchMaker | None = None
         self._loader: RowLoader | None = None
 
     def prepare_data(self) -> None:
+        self._download()
+        prepare_dataset(self._source, **self._names)
+
+    def peek(self) -> Preview:
+        """What samples and conditions look like, before anything is packed; missing files are fetched where that is asked for.
+
+        Of one's own images no more is looked at than tells their classes and the first of them; where there are captions, all
+        of these are read, for how long they are.
+
+        Raises:
+            InputError: files are missing or cannot be used, or do not have what was asked for.
+        """
+        self._download()
+        if self._opened is None and isinstance(self._source, Source):
+            preview = peek_dataset(self._source, **self._names)
+            kinds = dict(preview.condition_kinds)
+            if self._kept is not None and "labels" in kinds:
+                kinds["labels"] = ConditionKind("labels", len(self._kept))
+        else:
+            preview = (self._open() if self._opened is None else self.opened).preview()
+            kinds = preview.condition_kinds
+        return replace(preview, condition_kinds=self._chosen(kinds, points=len(preview.shape) == 1))
+
+    def _download(self) -> None:
         source, wanted = self._source, [*self._names.values()]
         if isinstance(source, Source) and self._request.download:
             missing = [name for name in wanted if name in source.splits and source.fingerprint(name) is None]
             if missing:
                 source.download(missing)
                 del self._source
-        prepare_dataset(self._source, **self._names)
 
     @cached_property
     def _source(self) -> Source | Points:
@@ -127,12 +152,12 @@ class Images(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         if self._opened is None:
-            self._open()
+            self._keep(self._open())
             rank_zero_info(self.opened.describe())
         if stage == "fit" and self.trainer is not None:
             self._check_batch_size(self.trainer.world_size)  # before anything is written
 
-    def _open(self) -> None:
+    def _open(self) -> Opened:
         opened = open_dataset(self._source, **self._names)
         if self._kept is not None:
             opened.keep_classes(self._kept)
@@ -140,36 +165,29 @@ class Images(LightningDataModule):
             opened.hold_out(self.held_out)
         if opened.stacks:
             opened.stack()
-        train = opened.splits["train"]
-        self.name, self.classes, self.attributes, self.partial = opened.name, opened.classes, opened.attributes, opened.partial
-        self.shape = tuple(train.take(torch.zeros(1, dtype=torch.long)).shape[1:])
-        self.extent = 1.0
-        if opened.points is not None:
-            self.extent = float(train.samples.abs().max())
-            if opened.points.centres is not None:
-                self.centres, self.std = torch.from_numpy(opened.points.centres), opened.points.std
-        self._choose_conditions(opened)
-        if self.flip is not None and opened.points is not None:
-            raise InputError(f"data.flip mirrors images, but {self.name} are points; leave it out")
+        if self.flip is not None and opened.has_points:
+            raise InputError(f"data.flip mirrors images, but {opened.name} are points; leave it out")
+        return opened
+
+    def _keep(self, opened: Opened) -> None:
+        preview, train = opened.preview(), opened.splits["train"]
+        kinds = self._chosen(preview.condition_kinds, opened.has_points)
+        few = None if self.labelled is None else train.balanced_subset(self.labelled, self.labelled_seed).rows
         if self.flip == "copies":
             opened.add_mirrored()
-        self._opened = opened
+        self._batches = BatchMaker(opened.splits["train"], [*kinds], self._by_name, self.flip == "random", few)
+        self._opened, self.name = (opened, replace(preview, condition_kinds=kinds)), opened.name
 
-    def _choose_conditions(self, opened: Opened) -> None:
-        train = opened.splits["train"]
-        there = [name for name in ("captions", "attributes", "labels") if name in train.conditions]
-        if self._wanted is not None and self._wanted not in there:
-            raise InputError(f"data.condition is {self._wanted}, but {self.name} has {', '.join(there) or 'none'}")
-        self.condition_name = self._wanted or next(iter(there if opened.points is None else ()), None)
-        if self.labelled is not None:
-            self._labelled = train.labelled(self.labelled, self.labelled_seed).rows
-
-    @property
-    def opened(self) -> Opened:
-        """The dataset behind this, after ``setup``."""
-        if self._opened is None:
-            raise InputError("the data is not open yet; call prepare_data() and setup('fit') first")
-        return self._opened
+    def _chosen(self, kinds: dict[str, ConditionKind], points: bool) -> dict[str, ConditionKind]:
+        """Those conditions that were asked for, of all that there are."""
+        there = [name for name in reversed(CONDITIONS) if name in kinds]
+        wanted: list[ConditionName] = [] if points else there[:1]
+        if self._wanted is not None:
+            wanted = self._wanted if isinstance(self._wanted, list) else [self._wanted]
+        lacking = next((name for name in wanted if name not in there), None)
+        if lacking is not None:
+            raise InputError(f"data.condition is {lacking}, but {self._source.name} has {', '.join(there) or 'none'}")
+        return {name: kinds[name] for name in wanted}
 
     def _check_batch_size(self, world: int) -> None:
         size = len(self.opened.splits["train"])
@@ -177,38 +195,6 @@ class Images(LightningDataModule):
             raise InputError(f"data.batch_size is {self.batch_size}, but {self.name} has {size} training samples; lower it")
         if self.batch_size % world:
             raise InputError(f"data.batch_size is {self.batch_size}, which {world} devices cannot share; make it a multiple")
-
-    def size(self, split: str) -> int:
-        """Number of samples in ``train``, ``test`` or, where some are held out, ``valid``."""
-        return len(self._of(split))
-
-    def real(self, split: str, rows: Tensor | None = None) -> Tensor:
-        """The samples of a split, or some of them by number, as models see them at their doors, where they are kept."""
-        return self._of(split).take(torch.arange(self.size(split)) if rows is None else rows)
-
-    def labels(self, split: str) -> Tensor | None:
-        """int64 ``(N,)``, where the data has them."""
-        return self._of(split).labels()
-
-    def captions(self, split: str) -> list[list[str]] | None:
-        """All captions of every sample, where the data has them."""
-        return self._of(split).captions()
-
-    def conditions(self, split: str, rows: Tensor) -> Tensor | None:
-        """What travels with samples of a split by number, ``None`` where nothing does."""
-        if self.condition_name is None:
-            return None
-        return self._of(split).condition(self.condition_name, self._of(split).stored(rows), rows)
-
-    def fingerprint(self, split: str) -> str:
-        """A hash of what the samples of a split are."""
-        self._of(split)
-        return self.opened.fingerprint(split)
-
-    def _of(self, split: str) -> Split:
-        if split not in self.opened.splits:
-            raise InputError(f"{self.name} has the splits {', '.join(self.opened.splits)}, not {split}; set data.held_out")
-        return self.opened.splits[split]
 
     def train_dataloader(self) -> RowLoader:
         assert self.trainer is not None
@@ -235,48 +221,8 @@ class Images(LightningDataModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if not isinstance(batch, Rows):
             return super().transfer_batch_to_device(batch, device, dataloader_idx)
-        return self._gather(batch, device, partial(self._again, batch, device, itertools.count(1)))
-
-    def _again(self, rows: Rows, device: torch.device, numbers: Iterator[int]) -> Batch:
-        """The next of the further batches of a step."""
-        assert self._loader is not None
-        return self._gather(self._loader.again(rows, next(numbers)), device, partial(self._again, rows, device, numbers))
-
-    def _gather(self, rows: Rows, device: torch.device, again: Callable[[], Batch]) -> Batch:
-        split = self.opened.splits["train"]
-        if split.pool is None:
-            stored = split.stored(rows.indices)
-            images = split.with_copies(split.images(stored), rows.indices)
-        else:
-            pool = split.pool
-            stored = pool[rows.drawn("digits", lambda n, g: torch.randint(len(pool), (n, 3), generator=g)).to(pool.device)]
-            images = split.images(stored)
-        images = images.to(device, non_blocking=True)
-        if self.flip == "random":
-            images = mirror(images, rows.drawn("flip", _coin))
-        if self._labelled is not None:
-            return Batch(images, None, again, self._labelled_batch(rows, device))
-        if self.condition_name is None:
-            return Batch(images, None, again)
-        which = rows.indices
-        if self.condition_name == "captions":
-            which = rows.drawn("caption", lambda n, g: torch.randint(2**31, (n,), generator=g))
-        return Batch(images, split.condition(self.condition_name, stored, which).to(device, non_blocking=True), again)
-
-    def _labelled_batch(self, rows: Rows, device: torch.device) -> Batch:
-        """As many of the labelled samples as the batch has, each as often as the others."""
-        split, chosen = self.opened.splits["train"], self._labelled
-        assert chosen is not None
-
-        def draw(n: int, generator: torch.Generator) -> Tensor:
-            rounds = -(-n // len(chosen))
-            return torch.cat([torch.randperm(len(chosen), generator=generator) for _ in range(rounds)])[:n]
-
-        stored = chosen[rows.drawn("labelled", draw).to(chosen.device)]
-        images = split.images(stored).to(device, non_blocking=True)
-        if self.flip == "random":
-            images = mirror(images, rows.drawn("labelled flip", _coin))
-        return Batch(images, split.condition("labels", stored, stored).to(device, non_blocking=True))
+        assert self._batches is not None
+        return self._batches.make(batch, device, self._loader)
 
     def _make_resident(self, device: torch.device) -> None:
         split = self.opened.splits["train"]
@@ -286,9 +232,6 @@ class Images(LightningDataModule):
             free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
             if split.nbytes > free / 2:
                 return
-        self.opened.splits["train"] = split.to(device)
-        self._labelled = None if self._labelled is None else self._labelled.to(device)
-
-
-def _coin(n: int, generator: torch.Generator) -> Tensor:
-    return torch.rand(n, generator=generator) < 0.5
+        assert self._batches is not None
+        self._batches.to(device)
+        self.opened.splits["train"] = self._batches.split

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_gans.data.pack import open_pack
+from lightning_gans.data.description import Description, Preview
+from lightning_gans.data.pack import open_pack, peek_pack
 from lightning_gans.data.source import Points, Source
 from lightning_gans.data.split import Split
 from lightning_gans.errors import InputError
+from lightning_gans.networks.suggest import ConditionKind
 
 _STACKED = 25_600  # fixed triples of digits to measure against: the papers count modes in as many samples
 
@@ -25,24 +27,32 @@ class Opened:
     Attributes:
         name: of the dataset.
         splits: by name.
-        classes: the names that labels count.
-        attributes: the names of the columns of attributes.
-        note: how the splits came about, for people.
-        partial: "10,000 of 202,599 images" where files are missing.
-        points: the source where it is one of points, for their centres.
+        description: what the dataset says of itself.
+        centres: of the modes of a mixture of points ``(modes, 2)``, else ``None``.
+        std: of each of these modes and axis.
         stacks: three digits make one sample.
         digests: of the stored images of each split.
     """
 
     name: str
     splits: dict[str, Split]
-    classes: tuple[str, ...] = ()
-    attributes: tuple[str, ...] = ()
-    note: str = ""
-    partial: str = ""
-    points: Points | None = None
+    description: Description = field(default_factory=Description)
+    centres: Tensor | None = None
+    std: float | None = None
     stacks: bool = False
     digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_points(self) -> bool:
+        """Whether samples are points and not images."""
+        return self.splits["train"].samples.dim() == 2
+
+    def preview(self) -> Preview:
+        """What the training samples look like, and all that travels with them."""
+        train = self.splits["train"]
+        shape = tuple(train.take(torch.zeros(1, dtype=torch.long)).shape[1:])
+        extent = float(train.samples.abs().max()) if self.has_points else 1.0
+        return Preview(shape, self.description.condition_kinds(train.conditions), extent)
 
     def keep_classes(self, wanted: Sequence[str | int]) -> None:
         """Leave out all other classes; labels then count the wanted ones in their order."""
@@ -54,7 +64,7 @@ class Opened:
         if not all("labels" in split.conditions for split in splits):
             raise InputError(f"data.classes keeps some classes, but {self.name} has no labels; leave it out")
         count = 1 + max(int(split.conditions["labels"].max()) for split in splits)
-        names = self.classes or tuple(map(str, range(count)))
+        names = self.description.classes or tuple(map(str, range(count)))
         unknown = [str(name) for name in wanted if str(name) not in names or [*map(str, wanted)].count(str(name)) > 1]
         if unknown or not wanted:
             raise InputError(
@@ -67,9 +77,8 @@ class Opened:
         empty = next((name for name, split in self.splits.items() if not len(split)), None)
         if empty is not None:
             raise InputError(f"data.classes leaves nothing in the {empty} split of {self.name}; name others")
-        self.classes = tuple(map(str, wanted))
-        if self.points is not None and self.points.centres is not None:
-            self.points.centres = self.points.centres[kept]
+        self.description = replace(self.description, classes=tuple(map(str, wanted)))
+        self.centres = None if self.centres is None else self.centres[kept]
 
     def hold_out(self, share: float) -> None:
         """Keep training samples from training; where there is no test split, they are it."""
@@ -87,11 +96,10 @@ class Opened:
 
     def stack(self) -> None:
         """Make samples of three digits each."""
-        if self.splits["train"].samples.shape[1] != 1:
-            raise InputError(f"data.channels is 3, but {self.name} makes its three channels of grey digits; leave it out")
+        check_digits(self.name, self.splits["train"].samples.shape[1:])
         self._change(lambda name, split: split.stacked(len(split) if name == "train" else _STACKED, name))
-        self.classes = tuple(f"{number:03d}" for number in range(1000))
-        self.note = "three digits make a sample, and training draws new triples all the time"
+        note = "three digits make a sample, and training draws new triples all the time"
+        self.description = replace(self.description, classes=tuple(f"{number:03d}" for number in range(1000)), note=note)
 
     def _change(self, change: Callable[[str, Split], Split]) -> None:
         """Splits that are one stay one."""
@@ -114,15 +122,15 @@ class Opened:
     def describe(self) -> str:
         """Name, sizes, how the splits came about, and the balance of classes, in one line."""
         train, test = self.splits["train"], self.splits["test"]
-        parts = [f"{self.name}{f' (partial: {self.partial})' if self.partial else ''}"]
+        parts = [f"{self.name}{f' (partial: {partial})' if (partial := self.description.partial) else ''}"]
         parts.append(
             ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items() if name == "train" or split is not train)
         )
         parts.append("x".join(map(str, train.take(torch.zeros(1, dtype=torch.long)).shape[1:])))
-        parts += [self.note] if self.note else []
+        parts += [self.description.note] if self.description.note else []
         parts += ["no test split: measured against the training images"] if test is train else []
         labels = train.labels()
-        parts += [] if labels is None else [_balance(labels, self.classes)]
+        parts += [] if labels is None else [_balance(labels, self.description.classes)]
         return "; ".join(parts)
 
 
@@ -162,7 +170,9 @@ def open_dataset(source: Source | Points, train: str = "train", test: str = "tes
         InputError: a file is missing or damaged, or there is no such split.
     """
     if isinstance(source, Points):
-        return Opened(source.name, {name: _split(*source.points(name)) for name in ("train", "test")}, points=source)
+        centres = None if source.centres is None else torch.from_numpy(source.centres)
+        splits = {name: _split(*source.points(name)) for name in ("train", "test")}
+        return Opened(source.name, splits, centres=centres, std=source.std)
     train, test = split_names(source, train, test)
     packs = {name: open_pack(source, name) for name in dict.fromkeys((train, test))}
     first, second = packs[train], packs[test]
@@ -175,10 +185,7 @@ def open_dataset(source: Source | Points, train: str = "train", test: str = "tes
     return Opened(
         source.name,
         {"train": splits[train], "test": splits[test]},
-        first.classes,
-        first.attributes,
-        first.note,
-        first.partial,
+        first.description,
         stacks=source.stacks,
         digests={"train": first.digest, "test": second.digest, "valid": first.digest},
     )
@@ -189,6 +196,39 @@ def prepare_dataset(source: Source | Points, train: str = "train", test: str = "
     if isinstance(source, Source):
         for name in dict.fromkeys(split_names(source, train, test)):
             open_pack(source, name)
+
+
+def peek_dataset(source: Source, train: str = "train", test: str = "test") -> Preview:
+    """What the training images look like before they are packed, and all that travels with them.
+
+    Where no glance tells, the pack is read if it is there, else all files that belong to the images, such as captions.
+
+    Raises:
+        InputError: a file is missing or damaged, or there is no such split.
+    """
+    if (train, test) != ("train", "test"):  # to name the splits of one's own images all of these are listed
+        train, test = split_names(source, train, test)
+    preview = source.glance(train)
+    if preview is None:
+        train, test = split_names(source, train, test)
+        pack = peek_pack(source, train)
+        if pack is not None:
+            preview = Preview(pack.images.shape[1:], pack.description.condition_kinds(pack.conditions))
+        else:
+            samples = source.samples(train)
+            if not samples.size:
+                raise InputError(f"{source.name} has no {train} image; give another dataset")
+            preview = Preview(samples.image(0).shape, samples.description.condition_kinds(samples.conditions))
+    if not source.stacks:
+        return preview
+    check_digits(source.name, preview.shape)
+    return Preview((3, *preview.shape[1:]), {"labels": ConditionKind("labels", 1000)})
+
+
+def check_digits(name: str, shape: Sequence[int]) -> None:
+    """Refuse coloured digits where three of them make one sample."""
+    if shape[0] != 1:
+        raise InputError(f"data.channels is 3, but {name} makes its three channels of grey digits; leave it out")
 
 
 def _split(samples: np.ndarray, labels: np.ndarray | None = None, **conditions: np.ndarray) -> Split:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from tqdm import tqdm
 
+from lightning_gans.data.description import Description
 from lightning_gans.data.source import Samples, Source
 from lightning_gans.errors import InputError
 
@@ -40,19 +41,13 @@ class Pack:
     Attributes:
         images: uint8 ``(N, C, H, W)``, memory-mapped, copy on write.
         conditions: what travels with them, see ``Samples``, likewise.
-        classes: the names that labels count.
-        attributes: the names of the columns of attributes.
-        note: how the split came about.
-        partial: what part of the official set it was made of, empty for all of it.
+        description: of the dataset.
         digest: of all of it.
     """
 
     images: np.ndarray
     conditions: dict[str, np.ndarray]
-    classes: tuple[str, ...]
-    attributes: tuple[str, ...]
-    note: str
-    partial: str
+    description: Description
     digest: str
 
 
@@ -79,6 +74,15 @@ def open_pack(source: Source, split: str) -> Pack:
     return _read(folder)[0]
 
 
+def peek_pack(source: Source, split: str) -> Pack | None:
+    """The pack of a split where there is one, and its source is as it was or gone; its content is not verified."""
+    try:
+        pack, info = _read(_folder(source, split), verify=False)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return None
+    return pack if _plain(source.fingerprint(split)) in (None, info["source"]) else None
+
+
 def _folder(source: Source, split: str) -> Path:
     """One folder for each way of cutting the same images."""
     request = source.request
@@ -89,16 +93,16 @@ def _folder(source: Source, split: str) -> Path:
     return request.root / "packed" / "-".join([source.packed_as or source.name, *own, *filter(None, cut)])
 
 
-def _read(folder: Path) -> tuple[Pack, dict[str, Any]]:
+def _read(folder: Path, verify: bool = True) -> tuple[Pack, dict[str, Any]]:
     info = json.loads((folder / "pack.json").read_text())
     if info.pop("checksum", None) != _checksum(info):
         raise ValueError("pack.json was altered")
-    for name, digest in info["sha256"].items():
+    for name, digest in info["sha256"].items() if verify else ():
         _verify(folder / name, digest)
     arrays = {Path(name).stem: np.load(folder / name, mmap_mode="c", allow_pickle=False) for name in info["sha256"]}
     images = arrays.pop("images")
-    texts = (tuple(info["classes"]), tuple(info["attributes"]), info["note"], info["partial"])
-    return Pack(images, arrays, *texts, _checksum(info["sha256"])), info
+    description = Description(tuple(info["classes"]), tuple(info["attributes"]), info["note"], info["partial"])
+    return Pack(images, arrays, description, _checksum(info["sha256"])), info
 
 
 def _verify(file: Path, digest: str) -> None:
@@ -136,10 +140,7 @@ def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any]
                 file.write(array.tobytes())
         info = {
             "source": _plain(fingerprint),
-            "classes": list(source.classes),
-            "attributes": list(source.attributes),
-            "note": source.note,
-            "partial": source.partial,
+            **asdict(samples.description),
             "sha256": {file.name: _digest(file) for file in sorted(scratch.glob("*.npy"))},
         }
         (scratch / "pack.json").write_text(json.dumps({**info, "checksum": _checksum(info)}, indent=1))

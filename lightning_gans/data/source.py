@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.pixels import Crop, to_pixels
 from lightning_gans.errors import InputError
-
-Condition = Literal["labels", "attributes", "captions"]
+from lightning_gans.networks.suggest import ConditionKind
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Samples:
         labels: int64 ``(size,)``, ``None`` where there are none.
         attributes: uint8 ``(size, A)`` of zeros and ones.
         captions: uint8 ``(size, K, L)``, see ``encode_captions``.
+        description: of the dataset, now that its files are read.
     """
 
     size: int
@@ -58,12 +60,13 @@ class Samples:
     labels: np.ndarray | None = None
     attributes: np.ndarray | None = None
     captions: np.ndarray | None = None
+    description: Description = field(default_factory=Description)
 
     @property
     def conditions(self) -> dict[str, np.ndarray]:
         """What travels with the images, by name."""
-        found = {"labels": self.labels, "attributes": self.attributes, "captions": self.captions}
-        return {name: array for name, array in found.items() if array is not None}
+        arrays = {"labels": self.labels, "attributes": self.attributes, "captions": self.captions}
+        return {name: array for name, array in arrays.items() if array is not None}
 
 
 class Dataset:
@@ -100,26 +103,24 @@ class Source(Dataset):
     """One dataset of images.
 
     Attributes:
-        classes: the classes that labels count, in order; empty where there are none.
-        attributes: names of the columns of ``Samples.attributes``.
+        description: what is known of the dataset before its files are read; ``Samples`` have what is known then.
         splits: what ``samples`` can be asked for; without ``test``, models are measured against training images.
         usual_size: side in pixels that images are scaled to where no size is asked for, ``None`` for their own.
+        usual_channels: 1 or 3, where none are asked for, ``None`` for the images' own.
+        native: the array shape of an official image, ``(H, W)`` or ``(H, W, 3)``, where all are of one.
         packed_as: the name of another dataset whose packs are shared.
         stacks: three images make one sample, see ``mnist1k``.
         path: of the user's own images, ``None`` for a dataset that has a name.
-        note: said of the splits when they are printed, such as how they were drawn; known after ``samples``.
-        partial: "10,000 of 202,599 images" where files of the official set are missing; known after ``samples``.
     """
 
-    classes: tuple[str, ...] = ()
-    attributes: tuple[str, ...] = ()
+    description: Description = Description()
     splits: tuple[str, ...] = ("train", "test")
     usual_size: int | None = None
+    usual_channels: int | None = None
+    native: tuple[int, ...] | None = None
     packed_as: str | None = None
     stacks: bool = False
     path: Path | None = None
-    note: str = ""
-    partial: str = ""
 
     def samples(self, split: str) -> Samples:
         """One of ``splits``.
@@ -132,6 +133,19 @@ class Source(Dataset):
     def fingerprint(self, split: str) -> dict[str, Any] | None:
         """What changes when the source's files do, plain values only; ``None`` where the files are not there."""
         raise NotImplementedError
+
+    def glance(self, split: str) -> Preview | None:
+        """What the samples of a split look like, where that is told without reading all of it; else ``None``.
+
+        It is ``None`` also where files are missing: there may still be a pack.
+
+        Raises:
+            InputError: what was looked at cannot be used.
+        """
+        if self.native is None or self.fingerprint(split) is None:
+            return None
+        shape = self.of_arrays(np.zeros((1, *self.native), np.uint8)).image(0).shape
+        return Preview(shape, {"labels": ConditionKind("labels", len(self.description.classes))})
 
     def download(self, splits: Iterable[str]) -> None:
         """Fetch the files of some splits, at least.
@@ -148,9 +162,11 @@ class Source(Dataset):
         try:
             getattr(datasets, name)(self.request.root, download=True, **arguments)
         except (OSError, RuntimeError, ImportError) as error:
-            raise InputError(
-                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
-            ) from error
+            raise self.not_downloaded(error) from error
+
+    def not_downloaded(self, error: Exception) -> InputError:
+        """The sentence for a file that could not be fetched."""
+        return InputError(f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}")
 
     def missing(self, what: str) -> InputError:
         """The sentence for a file that is not there."""
@@ -164,16 +180,20 @@ class Source(Dataset):
     def pixels(self, image: Image.Image) -> np.ndarray:
         """An image as the user asked for it, uint8 ``(C, H, W)``."""
         request = self.request
-        return to_pixels(image, request.image_size or self.usual_size, request.channels, request.crop)
+        size, channels = request.image_size or self.usual_size, request.channels or self.usual_channels
+        return to_pixels(image, size, channels, request.crop)
 
-    def of_arrays(self, images: np.ndarray, **conditions: np.ndarray | None) -> Samples:
+    def of_arrays(
+        self, images: np.ndarray, labels: np.ndarray | None = None, description: Description | None = None
+    ) -> Samples:
         """Samples of images that are in memory, uint8 ``(N, H, W)`` or ``(N, H, W, 3)``."""
+        description = description or self.description
         channels = 1 if images.ndim == 3 else images.shape[3]
         sides = {*images.shape[1:3], self.request.image_size or self.usual_size or images.shape[1]}
         if len(sides) == 1 and channels in (1, 3) and self.request.channels in (None, channels) and self.request.crop is None:
             planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-            return Samples(len(images), planes.__getitem__, **conditions)
-        return Samples(len(images), lambda i: self.pixels(Image.fromarray(images[i])), **conditions)
+            return Samples(len(images), planes.__getitem__, labels, description=description)
+        return Samples(len(images), lambda i: self.pixels(Image.fromarray(images[i])), labels, description=description)
 
 
 class Points(Dataset):
@@ -224,19 +244,26 @@ def stamp(*files: Path) -> dict[str, list[int]]:
     return {file.name: [(status := file.stat()).st_size, status.st_mtime_ns] for file in files}
 
 
+def check_md5(file: Path, content: Any, expected: str) -> None:
+    """Refuse a file whose content, open in binary mode, is not the original."""
+    md5 = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if md5 != expected:
+        raise InputError(f"{file} is not the original: its md5 is {md5} instead of {expected}; get it anew")
+
+
 def encode_captions(captions: list[list[str]]) -> np.ndarray:
     """Captions as UTF-8 bytes padded with zeros, uint8 ``(N, K, L)``: K captions an image, the fewer repeated.
 
     Raises:
         InputError: an image has no caption.
     """
-    for number, some in enumerate(captions):
-        if not some:
+    for number, texts in enumerate(captions):
+        if not texts:
             raise InputError(f"image {number} has no caption; write one, or remove the image")
     count = max(map(len, captions))
-    encoded = [[some[k % len(some)].encode() for k in range(count)] for some in captions]
-    length = max(len(text) for some in encoded for text in some)
-    padded = b"".join(text.ljust(length, b"\0") for some in encoded for text in some)
+    encoded = [texts[k % len(texts)].encode() for texts in captions for k in range(count)]
+    length = max(map(len, encoded))
+    padded = b"".join(text.ljust(length, b"\0") for text in encoded)
     return np.frombuffer(padded, np.uint8).reshape(len(captions), count, length).copy()
 
 

@@ -44,7 +44,7 @@ class Split:
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
         conditions = {name: condition.to(device) for name, condition in self.conditions.items()}
-        rows, pool = (None if some is None else some.to(device) for some in (self.rows, self.pool))
+        rows, pool = (None if numbers is None else numbers.to(device) for numbers in (self.rows, self.pool))
         return Split(self.samples.to(device), conditions, rows, self.copies, pool)
 
     def stored(self, numbers: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ class Split:
         """Stored images as models see them, float in [-1, 1]; points as they are."""
         if stored.dim() == 2:  # the digits of a sample become its channels
             return self.images(stored.flatten()).view(len(stored), -1, *self.samples.shape[2:])
-        found = self.samples.index_select(0, stored)
-        return found.float().mul_(2 / 255).sub_(1) if found.dtype == torch.uint8 else found
+        samples = self.samples.index_select(0, stored)
+        return samples.float().mul_(2 / 255).sub_(1) if samples.dtype == torch.uint8 else samples
 
     def take(self, numbers: Tensor) -> Tensor:
         """Samples by number, as models see them."""
@@ -73,10 +73,10 @@ class Split:
         """What travels with stored images: labels int64, attributes float, of the captions the ``which``-th as byte codes."""
         if stored.dim() == 2:
             return self.conditions[name][stored].mul(torch.tensor([100, 10, 1], device=stored.device)).sum(1)
-        found = self.conditions[name].index_select(0, stored)
+        rows = self.conditions[name].index_select(0, stored)
         if name == "captions":
-            return found[torch.arange(len(found), device=found.device), which.to(found.device) % found.shape[1]].long()
-        return found.float() if name == "attributes" else found
+            return rows[torch.arange(len(rows), device=rows.device), which.to(rows.device) % rows.shape[1]].long()
+        return rows.float() if name == "attributes" else rows
 
     def labels(self) -> Tensor | None:
         """int64 ``(n,)`` of every sample."""
@@ -89,8 +89,8 @@ class Split:
         """All captions of every sample."""
         if "captions" not in self.conditions:
             return None
-        found = self.conditions["captions"][self.stored(torch.arange(len(self), device=self.samples.device))]
-        return [[bytes(codes).rstrip(b"\0").decode() for codes in some] for some in found.tolist()]
+        codes = self.conditions["captions"][self.stored(torch.arange(len(self), device=self.samples.device))]
+        return [[bytes(caption).rstrip(b"\0").decode() for caption in captions] for captions in codes.tolist()]
 
     def chosen(self, numbers: Tensor) -> Split:
         """Only some of the samples."""
@@ -109,7 +109,7 @@ class Split:
         assert labels is not None
         return split.chosen((labels >= 0).nonzero().flatten())
 
-    def labelled(self, count: int, seed: int) -> Split:
+    def balanced_subset(self, count: int, seed: int) -> Split:
         """``count`` samples, the same number of each class.
 
         Raises:
@@ -139,6 +139,23 @@ class Split:
             raise InputError(f"data.held_out is {held_out:g}, but must be a share or a number of the {size} training samples")
         order = torch.randperm(size, generator=keyed_generator("held out", name))
         return self.chosen(order[count:].sort().values), self.chosen(order[:count].sort().values)
+
+
+def fit_captions(codes: Tensor, length: int) -> Tensor:
+    """Captions as byte codes ``(N, L)``, filled up with zeros or cut to ``length``, never within a character."""
+    if codes.shape[1] <= length:
+        return torch.nn.functional.pad(codes, (0, length - codes.shape[1]))
+    kept, inside = codes[:, :length].clone(), _continues(codes[:, length])
+    for place in range(length - 1, max(length - 4, -1), -1):  # a character has four bytes at the most
+        inside_before = inside & _continues(kept[:, place])
+        kept[:, place] = kept[:, place].masked_fill(inside, 0)
+        inside = inside_before
+    return kept
+
+
+def _continues(codes: Tensor) -> Tensor:
+    """Whether bytes of UTF-8 are not the first of their character."""
+    return (codes & 0xC0) == 0x80
 
 
 def mirror(images: Tensor, which: Tensor) -> Tensor:

@@ -22,22 +22,23 @@ _JOINT = 512  # units of the parts of a network of pairs
 
 
 @dataclass(frozen=True)
-class ConditionShape:
-    """What is known of a condition without having seen one.
+class ConditionKind:
+    """What a condition looks like, without having seen one.
 
-    Args:
-        kind: ``labels`` ``(N,)`` or ``attributes`` ``(N, width)``.
-        width: number of classes, or of columns.
+    Attributes:
+        kind: ``labels`` int64 ``(N,)``, ``attributes`` float ``(N, A)`` of zeros and ones, or ``captions`` int64 ``(N, L)``,
+            UTF-8 bytes padded with zeros; the last need an encoder of text before a network can be given them.
+        width: the number of classes that labels count, of attributes A, or of bytes L.
     """
 
-    kind: Literal["labels", "attributes"]
+    kind: Literal["labels", "attributes", "captions"]
     width: int
 
 
 def suggested_encoder(
     shape: tuple[int, ...],
     outputs: int,
-    condition: ConditionShape | None = None,
+    condition: ConditionKind | None = None,
     norm: Norm | None = "batch",
 ) -> Spec:
     """Samples to ``outputs`` numbers.
@@ -52,7 +53,7 @@ def suggested_encoder(
 
 
 def suggested_discriminator(
-    shape: tuple[int, ...], condition: ConditionShape | None = None, norm: Norm | None = "batch"
+    shape: tuple[int, ...], condition: ConditionKind | None = None, norm: Norm | None = "batch"
 ) -> Spec:
     """Samples to a logit; arguments as in ``suggested_encoder``. A gradient penalty wants ``norm`` ``layer`` or none."""
     return suggested_encoder(shape, 1, condition, norm)
@@ -66,7 +67,7 @@ def suggested_latent_discriminator(latent_dim: int) -> Spec:
 def suggested_generator(
     latent_dim: int,
     shape: tuple[int, ...],
-    condition: ConditionShape | None = None,
+    condition: ConditionKind | None = None,
     output: Output | Literal["default"] | None = "default",
 ) -> Spec:
     """Latents to samples.
@@ -94,7 +95,7 @@ def suggested_generator(
 def suggested_pair_discriminator(
     shape: tuple[int, ...],
     latent_dim: int,
-    condition: ConditionShape | None = None,
+    condition: ConditionKind | None = None,
     norm: Norm | None = "batch",
 ) -> Spec:
     """Pairs of a sample and a latent to a logit, in the manner of ALI (Dumoulin et al. 2017) for images.
@@ -134,11 +135,11 @@ def _widths(shape: tuple[int, ...]) -> list[int]:
     return [min(_FIRST_WIDTH * 2**number, _LAST_WIDTH) for number in range(halvings)]
 
 
-def _widened(shape: tuple[int, ...], condition: ConditionShape | None) -> tuple[int, ...]:
+def _widened(shape: tuple[int, ...], condition: ConditionKind | None) -> tuple[int, ...]:
     return (shape[0] + (condition.width if condition else 0), *shape[1:])
 
 
-def _conditioned(network: Spec, condition: ConditionShape | None) -> Spec:
+def _conditioned(network: Spec, condition: ConditionKind | None) -> Spec:
     if condition is None:
         return network
     if condition.kind == "labels":

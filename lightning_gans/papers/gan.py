@@ -53,7 +53,7 @@ class GAN(Game):
         super().__init__(**game)
         steps = {"discriminator_steps": discriminator_steps, "generator_steps": generator_steps}
         checks.positive(**steps, discriminator_scale=discriminator_scale)
-        checks.one_of(AdversarialKind, loss=loss)
+        checks.one_of("loss", loss, AdversarialKind)
         checks.one_move_each(simultaneous, **steps)
         checks.smoothing(label_smoothing)
         if label_smoothing and loss not in ("ns", "minimax"):

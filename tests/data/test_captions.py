@@ -53,7 +53,7 @@ def content(found: Source, split: str) -> list[tuple[int, str, tuple[str, ...]]]
     """Grey level, class and captions of every image in a pack."""
     pack = open_pack(found, split)
     texts = [tuple(decode_caption(text) for text in some) for some in pack.conditions["captions"]]
-    labels = [pack.classes[label] for label in pack.conditions["labels"]]
+    labels = [pack.description.classes[label] for label in pack.conditions["labels"]]
     return list(zip(pack.images[:, 0, 0, 0].tolist(), labels, texts, strict=True))
 
 
@@ -88,7 +88,7 @@ def test_a_tenth_of_the_classes_is_for_testing_alone(tmp_path, classes, tested, 
     assert len(test) == tested
     assert train.isdisjoint(test)
     assert train | test == {f"kind {n}" for n in range(classes)}
-    assert f"{tested} of {classes} are for testing alone" in open_pack(found, "train").note
+    assert f"{tested} of {classes} are for testing alone" in open_pack(found, "train").description.note
 
 
 def test_the_split_is_that_of_the_classes_and_not_of_the_place_or_the_seed(tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_of_one_class_some_images_are_for_testing(tmp_path):
     train, test = (content(found, split) for split in ("train", "test"))
     assert (len(train), len(test)) == (18, 2)
     assert sorted(level for level, *_ in train + test) == list(range(20))
-    assert "split by image" in open_pack(found, "train").note
+    assert "split by image" in open_pack(found, "train").description.note
 
 
 def test_an_image_may_have_several_captions_and_those_in_common_make_a_class(tmp_path):

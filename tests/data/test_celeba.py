@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lightning_gans.data.description import Description
 from lightning_gans.data.pack import open_pack
 from lightning_gans.data.source import Request, Samples, find_source
 from lightning_gans.errors import InputError
@@ -92,7 +93,7 @@ def test_the_official_files_give_official_splits_and_each_face_its_attributes(tm
         assert [round((image.mean() - 10) / 40) for image in pack.images] == expected
         assert pack.conditions["attributes"].tolist() == [[int(has(i, c)) for c in range(3)] for i in expected]
         assert pack.conditions["attributes"].dtype == np.uint8
-        assert (pack.attributes, pack.note, pack.partial) == (ATTRIBUTES, "", "6 of 202,599 images")
+        assert pack.description == Description(attributes=ATTRIBUTES, partial="6 of 202,599 images")
         assert pack.images.shape[1:] == (3, 64, 64)
 
 
@@ -124,7 +125,7 @@ def test_a_copy_that_lacks_a_split_is_split_anew_and_the_parts_are_disjoint(tmp_
     lay_out(tmp_path, splits=partition(["train"] * 6))
     source = find_source(Request("celeba", tmp_path))
     assert [shown(source.samples(split)) for split in ("train", "valid", "test")] == [[0, 1, 2, 3], [4], [5]]
-    assert "the official split leaves a part empty" in source.note
+    assert "the official split leaves a part empty" in source.samples("train").description.note
 
 
 def test_without_attributes_the_faces_are_there_and_it_is_said(tmp_path):
@@ -251,6 +252,6 @@ def test_the_real_faces_are_10000_with_40_attributes_and_women_have_no_beards(sh
     source = find_source(Request("celeba", shared_data))
     assert (found.size, source.samples("valid").size, source.samples("test").size) == (8000, 1000, 1000)
     assert found.attributes.shape == (8000, 40)
-    male, bare = (source.attributes.index(name) for name in ("Male", "No_Beard"))
+    male, bare = (found.description.attributes.index(name) for name in ("Male", "No_Beard"))
     assert found.attributes[found.attributes[:, male] == 0, bare].mean() > 0.99
     assert found.attributes[found.attributes[:, male] == 1, bare].mean() < 0.75

@@ -100,7 +100,7 @@ def check(root: Path, name: str) -> None:
         assert np.array_equal(found.images, PIXELS[part].transpose(0, 3, 1, 2))
         assert found.conditions["labels"].tolist() == LABELS[name][part]
         assert found.conditions["labels"].dtype == np.int64
-        assert found.partial == {"train": "10 of 50,000 images", "test": "2 of 10,000 images"}[split]
+        assert found.description.partial == {"train": "10 of 50,000 images", "test": "2 of 10,000 images"}[split]
 
 
 @both
@@ -158,7 +158,7 @@ def test_images_are_scaled_and_made_grey_as_asked(tmp_path):
 
 
 def test_cifar100_has_its_hundred_classes_in_the_order_of_the_alphabet(tmp_path):
-    classes = source(tmp_path, "cifar100").classes
+    classes = source(tmp_path, "cifar100").description.classes
     assert len(set(classes)) == 100
     assert list(classes) == sorted(classes)
     assert [classes[label] for label in LABELS["cifar100"][:4]] == ["cattle", "dinosaur", "apple", "boy"]
@@ -199,7 +199,7 @@ def test_the_whole_set_must_have_the_original_checksums_and_is_not_partial(tmp_p
         source(tmp_path).samples("test")
     known = [[name, hashlib.md5((folder / name).read_bytes()).hexdigest()] for name in TRAIN["cifar10"]]
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "train_list", known)
-    assert open_pack(source(tmp_path), "train").partial == ""
+    assert open_pack(source(tmp_path), "train").description.partial == ""
     known[3][1] = "0" * 32
     with pytest.raises(InputError, match=r"data_batch_4 is not the original"):
         source(tmp_path).samples("train")

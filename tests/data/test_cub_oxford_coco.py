@@ -140,19 +140,19 @@ def test_birds_are_labelled_with_their_species(tmp_path):
     cub(tmp_path)
     for pack in packs("cub200", tmp_path):
         assert pack.conditions["labels"].tolist() == [level // PER_CLASS for level in levels(pack)]
-        assert pack.classes == ("Black footed Albatross", "Laysan Albatross", "Sooty Albatross", "Brewer Blackbird")
-        assert pack.partial == "12 of 11,788 images"
-        assert pack.note == "split by class, as Reed et al. did: 2 of 4 are for testing alone"
+        assert pack.description.classes == ("Black footed Albatross", "Laysan Albatross", "Sooty Albatross", "Brewer Blackbird")
+        assert pack.description.partial == "12 of 11,788 images"
+        assert pack.description.note == "split by class, as Reed et al. did: 2 of 4 are for testing alone"
 
 
 def test_flowers_are_labelled_with_their_kind(tmp_path):
     oxford(tmp_path)
     for pack in packs("oxford102", tmp_path):
         assert pack.conditions["labels"].tolist() == [LABELS[number - 1] - 1 for number in levels(pack)]
-        assert [pack.classes[label - 1] for label in (1, 43, 77, 102)] == [
+        assert [pack.description.classes[label - 1] for label in (1, 43, 77, 102)] == [
             *("pink primrose", "sword lily", "passion flower", "blackberry lily")
         ]
-        assert pack.partial == "8 of 8,189 images"
+        assert pack.description.partial == "8 of 8,189 images"
 
 
 @pytest.mark.parametrize("folder", ["flowers-102", "oxford-102-flowers", "oxford102"])
@@ -171,10 +171,10 @@ def test_photographs_are_found_in_each_documented_place(tmp_path, base, zipped):
 
 def test_of_two_editions_of_coco_the_first_is_used_for_both_splits(tmp_path):
     coco(tmp_path, 2017)
-    assert "val2017" in packs("coco", tmp_path)[0].note
-    assert packs("coco", tmp_path)[0].partial == "4 of 118,287 images"
+    assert "val2017" in packs("coco", tmp_path)[0].description.note
+    assert packs("coco", tmp_path)[0].description.partial == "4 of 118,287 images"
     coco(tmp_path, 2014)
-    assert [pack.note for pack in packs("coco", tmp_path)] == ["the test split is val2014"] * 2
+    assert [pack.description.note for pack in packs("coco", tmp_path)] == ["the test split is val2014"] * 2
     (tmp_path / "coco" / "annotations" / "captions_val2014.json").unlink()
     with pytest.raises(InputError, match=r"captions_val2014\.json is not under"):
         source("coco", tmp_path).samples("test")
@@ -185,12 +185,12 @@ def test_without_captions_images_and_labels_work_and_classes_are_still_apart(tmp
     (cub if name == "cub200" else oxford)(tmp_path, text=False)
     data = opened(name, tmp_path, image_size=8, batch_size=2)
     assert data.condition_name == "labels"
-    assert "no captions: there is no cvpr2016_" in data.opened.note
+    assert "no captions: there is no cvpr2016_" in data.opened.description.note
     found = source(name, tmp_path)
     labels = [found.samples(split).labels for split in ("train", "test")]
     assert set(labels[0].tolist()).isdisjoint(labels[1].tolist())
     assert len(labels[0]) + len(labels[1]) == (12 if name == "cub200" else 8)
-    assert "drawn once" in data.opened.note
+    assert "drawn once" in data.opened.description.note
 
 
 def test_without_the_list_of_classes_they_are_drawn_once(tmp_path):
@@ -198,7 +198,7 @@ def test_without_the_list_of_classes_they_are_drawn_once(tmp_path):
     (tmp_path / "cvpr2016_cub" / "testclasses.txt").unlink()
     train, test = packs("cub200", tmp_path)
     assert (len(levels(train)), len(levels(test))) == (9, 3)
-    assert train.note == "split by class, drawn once for want of testclasses.txt: 1 of 4 are for testing alone"
+    assert train.description.note == "split by class, drawn once for want of testclasses.txt: 1 of 4 are for testing alone"
 
 
 @pytest.mark.parametrize("name", ["cub200", "oxford102", "coco"])

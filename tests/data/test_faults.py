@@ -158,7 +158,7 @@ def test_no_flipped_bit_of_the_description_changes_what_is_read(tmp_path):
         except InputError:
             continue
         assert raw[position : position + 1].isspace()  # to other white space
-        assert (found.classes, found.digest) == (expected.classes, expected.digest)
+        assert (found.description, found.digest) == (expected.description, expected.digest)
 
 
 def test_swapped_files_of_two_packs_are_noticed(tmp_path):
@@ -259,8 +259,8 @@ def test_names_beyond_ascii_keep_their_class(tmp_path, container):
         path = path.with_suffix(f".{container}")
         shutil.make_archive(str(path.with_suffix("")), container, tmp_path / "顔")
     pack = open_pack(find_source(request(path)), "train")
-    assert pack.classes == tuple(sorted(name.split("/")[0] for name in NAMES))
-    named = [pack.classes[label] for label in pack.conditions["labels"]]
+    assert pack.description.classes == tuple(sorted(name.split("/")[0] for name in NAMES))
+    named = [pack.description.classes[label] for label in pack.conditions["labels"]]
     assert [NAMES[value].split("/")[0] for value in pixels(pack)] == named
 
 

@@ -59,7 +59,7 @@ def test_every_container_gives_the_same_images_in_order_of_name_with_labels_and_
     assert train.labels.dtype == np.int64
     assert colours(path, "test") == [RED, BLUE]
     assert test.labels.tolist() == [0, 1]
-    assert source.classes == ("a", "b")
+    assert train.description.classes == test.description.classes == ("a", "b")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm", "PNG", "JPG"])
@@ -165,8 +165,9 @@ def test_a_class_may_be_called_like_a_split(folder):
     for name in ("bus", "car", "train"):
         save(folder / name / "1.png")
     source = find_source(request(folder))
-    assert source.samples("train").labels.tolist() == [0, 1, 2]
-    assert (source.classes, source.splits) == (("bus", "car", "train"), ("train",))
+    train = source.samples("train")
+    assert train.labels.tolist() == [0, 1, 2]
+    assert (train.description.classes, source.splits) == (("bus", "car", "train"), ("train",))
 
 
 def test_a_folder_beside_two_splits_is_refused(folder):
@@ -216,10 +217,10 @@ def test_a_folder_val_is_the_test_split(folder):
 def test_a_label_means_the_same_class_in_both_splits(folder):
     for name in ("train/cat", "train/dog", "train/owl", "test/cat", "test/owl"):
         save(folder / name / "1.png")
-    train, test = find_source(request(folder)), find_source(request(folder))
-    assert train.samples("train").labels.tolist() == [0, 1, 2]
-    assert test.samples("test").labels.tolist() == [0, 2]
-    assert train.classes == test.classes == ("cat", "dog", "owl")
+    train, test = samples(folder), samples(folder, "test")
+    assert train.labels.tolist() == [0, 1, 2]
+    assert test.labels.tolist() == [0, 2]
+    assert train.description.classes == test.description.classes == ("cat", "dog", "owl")
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "._1.png", ".git/config", "__MACOSX/._1.png", "train/.hidden.txt"])
@@ -369,7 +370,7 @@ def test_an_npz_of_two_splits_is_read_as_such(tmp_path):
     source = find_source(request(path))
     assert source.samples("train").labels.tolist() == [0, 2]
     assert source.samples("test").labels.tolist() == [1]
-    assert source.classes == ("-4", "6", "500000000")
+    assert source.samples("test").description.classes == ("-4", "6", "500000000")
 
 
 def test_without_test_images_an_npz_has_one_split(tmp_path):

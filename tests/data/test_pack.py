@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_gans.data.description import Description
 from lightning_gans.data.pack import open_pack
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.errors import InputError
@@ -18,7 +19,7 @@ class Made(Source):
     """Images whose every pixel is their number plus ``first``; ``size`` of None is a source that is gone."""
 
     name = "made"
-    classes = ("even", "odd")
+    description = Description(classes=("even", "odd"), note="made", partial="6 of 7 images")
 
     def __init__(self, root, size=6, first=0, image=None, side=2, request=None):
         super().__init__(request or Request("made", root))
@@ -31,7 +32,7 @@ class Made(Source):
     def samples(self, split):
         if self.size is None:
             raise InputError("the source is gone")
-        return Samples(self.size, self.image, np.arange(self.size) % 2)
+        return Samples(self.size, self.image, np.arange(self.size) % 2, description=self.description)
 
 
 def pixels(pack) -> list[int]:
@@ -53,7 +54,7 @@ def test_a_pack_holds_images_labels_and_classes(tmp_path):
     assert pixels(pack) == [0, 1, 2, 3, 4, 5]
     assert pack.conditions["labels"].dtype == np.int64
     assert pack.conditions["labels"].tolist() == [0, 1, 0, 1, 0, 1]
-    assert pack.classes == ("even", "odd")
+    assert pack.description == Made.description
     assert left_behind(tmp_path) == []
 
 

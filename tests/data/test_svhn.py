@@ -39,18 +39,17 @@ def test_the_file_of_each_split_is_found_in_each_place_and_its_tens_are_zeros(tm
     assert np.array_equal(found.images, PIXELS.transpose(0, 3, 1, 2))
     assert found.conditions["labels"].tolist() == [1, 9, 0, 3, 0]
     assert found.conditions["labels"].dtype == np.int64
-    assert found.classes == tuple("0123456789")
+    assert found.description.classes == tuple("0123456789")
     others = {"train", "test", "extra"} - {split}
     assert [source(tmp_path).fingerprint(other) for other in others] == [None, None]
 
 
 def test_part_of_a_split_is_called_partial_and_all_of_it_is_not(tmp_path, monkeypatch):
     lay_out(tmp_path, "extra")
-    assert open_pack(source(tmp_path), "extra").partial == "5 of 531,131 images"
+    assert open_pack(source(tmp_path), "extra").description.partial == "5 of 531,131 images"
     monkeypatch.setattr(svhn, "_SIZES", {"extra": 5})
-    whole = source(tmp_path)
-    whole.samples("extra")
-    assert whole.partial == ""
+    whole = source(tmp_path).samples("extra")
+    assert whole.description.partial == ""
 
 
 def test_images_trains_on_extra_where_asked(tmp_path):

@@ -75,9 +75,9 @@ def test_folder_and_zip_are_found_in_each_place_and_read_alike(tmp_path, place, 
     assert test.conditions["labels"].tolist() == [2, 0, 3, 1]
     for image, colour in zip(test.images, (GREEN, (120, 120, 120), BLUE, RED), strict=True):
         np.testing.assert_allclose(image[:, 30, 30], colour, atol=4)
-    assert train.classes == test.classes == NAMES
-    assert test.note == "test is the official val"
-    assert (train.partial, test.partial) == ("8 of 100,000 images", "4 of 10,000 images")
+    assert train.description.classes == test.description.classes == NAMES
+    assert test.description.note == "test is the official val"
+    assert (train.description.partial, test.description.partial) == ("8 of 100,000 images", "4 of 10,000 images")
     assert list(tmp_path.rglob("wnids.txt")) == (
         [] if make is zip_up else [tmp_path / place / "tiny-imagenet-200" / "wnids.txt"]
     )
@@ -103,7 +103,7 @@ def test_all_images_are_grey_where_asked(tmp_path):
 def test_the_whole_set_is_not_partial(tmp_path, monkeypatch):
     lay_out(tmp_path)
     monkeypatch.setattr(tiny_imagenet, "_SIZES", {"train": 8, "test": 4})
-    assert open_pack(source(tmp_path), "train").partial == ""
+    assert open_pack(source(tmp_path), "train").description.partial == ""
 
 
 def test_nothing_there_is_one_sentence_with_where_to_get_it(tmp_path):

@@ -23,7 +23,6 @@ from lightning_gans.evaluation.classifier_training import (
 )
 from lightning_gans.evaluation.classifiers import Classifier, load_classifier
 from lightning_gans.evaluation.recipes import RECIPES, Recipe, classifier_path
-from lightning_gans.protocols import Classifies
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 QUICK = replace(RECIPES["digits"], epochs=4, max_error=0.1)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans import Evaluation, Images, InputError, evaluate
+from lightning_gans.data.description import Description
 from lightning_gans.evaluation.classifiers import Classifier
 from lightning_gans.evaluation.feature_metrics import mode_score
 from lightning_gans.evaluation.inception import quantise
@@ -162,7 +163,7 @@ def test_a_mode_score_needs_labels_and_a_classifier_of_these_classes(data: Image
     with pytest.raises(InputError, match=r"mode_score, which needs a class for every image of noise"):
         measures(unlabelled)
     data = made_data(tmp_path)
-    data.classes = ("a", "b", "c", "d")
+    data.opened.description = Description(("a", "b", "c", "d"))
     with pytest.raises(InputError, match=r"needs a classifier of the 4 classes of noise; set evaluation\.features"):
         measures(data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import attributes, draw, why_not
 from lightning_gans.figures.subject import Subject
+from lightning_gans.protocols import ConditionKind
 from tests.figures.test_kinds import SIDE, Album, Copyist, Painter, Placer, Plane, shows, to_bytes
 
 GAP, ZOOM = 3, 7
@@ -23,7 +24,8 @@ GAP, ZOOM = 3, 7
 class Faces(Album):
     """Images whose left half is brighter by 0.5 where they are ``lit``; ``rare`` holds for three of them, ``even`` for half."""
 
-    name, condition_name, attributes = "faces", "attributes", ("even", "lit", "rare")
+    name, attributes = "faces", ("even", "lit", "rare")
+    condition_kinds: ClassVar = {"attributes": ConditionKind("attributes", 3)}
     shares = torch.tensor([2, 3, 30])
 
     def __init__(self, size: int = 90) -> None:
@@ -107,7 +109,7 @@ def test_an_unknown_attribute_is_refused_with_those_there_are() -> None:
 
 
 class Uncounted(Faces):
-    condition_name = "labels"
+    condition_kinds: ClassVar = {"labels": ConditionKind("labels", 2)}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from lightning_gans import GAN, MLP, Uniform
-
 from tests.games import GRID
 
 

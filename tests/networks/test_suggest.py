@@ -15,7 +15,7 @@ from lightning_gans import MLP
 from lightning_gans.errors import InputError
 from lightning_gans.networks import Conditioned
 from lightning_gans.networks.suggest import (
-    ConditionShape,
+    ConditionKind,
     Spec,
     suggested_discriminator,
     suggested_encoder,
@@ -25,7 +25,7 @@ from lightning_gans.networks.suggest import (
 )
 
 SHAPES = [(2,), (1, 8, 8), (1, 48, 56), (3, 32, 32), (3, 64, 64)]
-CONDITIONS = {None: None, "labels": ConditionShape("labels", 4), "attributes": ConditionShape("attributes", 3)}
+CONDITIONS = {None: None, "labels": ConditionKind("labels", 4), "attributes": ConditionKind("attributes", 3)}
 GIVEN = {None: (), "labels": (torch.tensor([1, 3]),), "attributes": (torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]),)}
 LATENT = 5
 
@@ -109,7 +109,7 @@ def test_a_discriminator_under_a_gradient_penalty_can_do_without_batch_norm() ->
 
 def test_suggesting_draws_no_random_numbers() -> None:
     before = torch.get_rng_state()
-    suggested_pair_discriminator((3, 64, 64), 9, ConditionShape("labels", 3))
+    suggested_pair_discriminator((3, 64, 64), 9, ConditionKind("labels", 3))
     assert torch.equal(before, torch.get_rng_state())
 
 

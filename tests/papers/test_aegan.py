@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_gans import AEGAN, MLP, Adam, Images, InputError, Normal
-from lightning_gans.protocols import Encodes, Features
 from tests.games.aegan import AAE, NAMES, make_aegan, make_image_aegan
 from tests.helpers import (
     COMMON,

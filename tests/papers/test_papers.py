@@ -11,7 +11,7 @@ import torch
 
 import lightning_gans
 from lightning_gans import Game, InputError
-from lightning_gans.protocols import Encodes, Generates
+from lightning_gans.protocols import Generates
 from tests.helpers import fit, furthest, same, state
 
 

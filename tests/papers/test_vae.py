@@ -14,7 +14,6 @@ from torch.distributions import Normal as TorchNormal
 
 from lightning_gans import MLP, VAE, Adam, Images, InputError, MixtureOfGaussians, Normal, Uniform
 from lightning_gans.priors import Empirical
-from lightning_gans.protocols import Encodes, Features
 from lightning_gans.randomness import keyed_generator
 from tests.games import IMAGE
 from tests.games.vae import make_image_vae, make_vae

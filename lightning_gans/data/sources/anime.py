@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lightning_gans.data.description import Preview
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.data.sources.captions import Captions
 from lightning_gans.data.sources.files import Files
@@ -48,9 +49,10 @@ class Anime(Source):
     def samples(self, split: str) -> Samples:
         if self._files is None:
             raise self.missing("anime/")
-        samples = self._files.samples(split)
-        self.classes, self.note = self._files.classes, self._files.note
-        return samples
+        return self._files.samples(split)
+
+    def glance(self, split: str) -> Preview | None:
+        return None if self._files is None else self._files.glance(split)
 
     def download(self, splits: Iterable[str]) -> None:
         """Fetch the 63,565 faces that Kaggle has, without captions."""
@@ -68,9 +70,7 @@ class Anime(Source):
             with tempfile.TemporaryDirectory(prefix=".anime.", dir=place.parent) as scratch:
                 os.rename(shutil.copytree(fetched, Path(scratch) / "anime"), place)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
-            ) from error
+            raise self.not_downloaded(error) from error
 
 
 SOURCE = Anime

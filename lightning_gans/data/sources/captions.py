@@ -14,8 +14,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from lightning_gans.data.captioned import describe_split, held_out, tidy
+from lightning_gans.data.captioned import describe_split, tested, tidy
 from lightning_gans.data.container import ARCHIVES, Container
+from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.pixels import UNREADABLE
 from lightning_gans.data.source import Request, Samples, encode_captions
 from lightning_gans.data.sources.files import Files
@@ -50,7 +51,7 @@ class Captions(Files):
     @property
     def has_table(self) -> bool:
         """Whether there is a ``captions.csv``."""
-        return (self.path / _TABLE).is_file() if self.path.is_dir() else _TABLE in self._opened.names
+        return (self.path / _TABLE).is_file() if self.path.is_dir() else self._opened.has(_TABLE)
 
     def _counted(self, container: Container) -> list[str]:
         return container.names
@@ -61,21 +62,28 @@ class Captions(Files):
 
     def samples(self, split: str) -> Samples:
         table, container = self._table, self._opened
-        self.classes = table.classes
         if len(table.classes) > 1:
-            test = held_out(len(table.classes))
-            self.note = describe_split(test, "drawn once")
+            test = tested(len(table.classes))
+            note = describe_split(test, "drawn once")
             test = test[table.labels]
         else:
-            test = held_out(len(table.images))
-            self.note = f"split by image, drawn once, for all are of one class: {test.sum():,} are for testing"
+            test = tested(len(table.images))
+            note = f"split by image, drawn once, for all are of one class: {test.sum():,} are for testing"
         rows = np.flatnonzero(test == (split == "test"))
         if self.request.skip_unreadable:
             rows = np.array([row for row in rows if container.is_readable(table.images[row])], np.int64)
         captions = encode_captions([table.captions[row] for row in rows]) if len(rows) else None
         return Samples(
-            len(rows), lambda i: self.pixels(container.image(table.images[rows[i]])), table.labels[rows], captions=captions
+            len(rows),
+            lambda i: self.pixels(container.image(table.images[rows[i]])),
+            table.labels[rows],
+            captions=captions,
+            description=Description(table.classes, note=note),
         )
+
+    def glance(self, split: str) -> Preview | None:
+        """Nothing: how long the captions are is known when all are read."""
+        return None
 
     @cached_property
     def _table(self) -> _Table:
@@ -121,10 +129,10 @@ class Captions(Files):
             image = PurePosixPath(row["image"].strip())
             if image.is_absolute() or ".." in image.parts:
                 raise InputError(f"{where} points outside its folder ({image}); move the image there")
-            found = there.get(unicodedata.normalize("NFC", str(image)))
-            if found is None:
+            stored = there.get(unicodedata.normalize("NFC", str(image)))
+            if stored is None:
                 raise InputError(f"{where} has a caption for {image}, which is not there; add the image, or remove the row")
-            yield found, fields["caption"], fields.get("class", "")
+            yield stored, fields["caption"], fields.get("class", "")
 
     @property
     def _file(self) -> Path:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.description import Preview, part_of
 from lightning_gans.data.pixels import Box, to_pixels
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
+from lightning_gans.networks.suggest import ConditionKind
 
 _ALL = 202_599
 _WIDTH, _HEIGHT = 178, 218
@@ -33,7 +38,7 @@ class CelebA(Source):
 
     name = "celeba"
     splits = ("train", "valid", "test")
-    usual_size = 64
+    usual_size, usual_channels = 64, 3
     where = (
         "put img_align_celeba (the folder or the .zip), list_attr_celeba.txt and list_eval_partition.txt into celeba/ "
         "(mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
@@ -56,17 +61,37 @@ class CelebA(Source):
         names = {Path(name).stem: name for name in container.images()}
         if not names:
             raise InputError(f"{path} holds no image; {self.where}")
-        self.partial = f"{len(names):,} of {_ALL:,} images" if len(names) < _ALL else ""
-        self.note = ""
-        chosen = self._of_split([*names], split)
-        attributes = self._attributes(chosen)
-        return Samples(len(chosen), lambda i: self._face(container, names[chosen[i]]), attributes=attributes)
+        chosen, how = self._of_split([*names], split)
+        file = self._file("list_attr_celeba.txt")
+        columns, attributes = ((), None) if file is None else _attributes(file, chosen)
+        lacks = "" if file else "no attributes: there is no list_attr_celeba.txt"
+        description = replace(
+            self.description,
+            attributes=columns,
+            note="; ".join(filter(None, [how, lacks])),
+            partial=part_of(len(names), _ALL),
+        )
+        return Samples(
+            len(chosen),
+            lambda i: self.pixels(container.image(names[chosen[i]])),
+            attributes=attributes,
+            description=description,
+        )
+
+    def glance(self, split: str) -> Preview | None:
+        if self._images() is None:
+            return None
+        shape = self.pixels(Image.new("RGB", (_WIDTH, _HEIGHT))).shape
+        file = self._file("list_attr_celeba.txt")
+        columns = [] if file is None else _lines(file, 2)[1:]
+        kinds = {"attributes": ConditionKind("attributes", len(columns[0].split()))} if columns else {}
+        return Preview(shape, kinds)
 
     def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision("CelebA")  # by gdown; what it fetches is what this reads
 
-    def _face(self, container: Container, name: str) -> np.ndarray:
-        image, crop = container.image(name), self.request.crop
+    def pixels(self, image: Image.Image) -> np.ndarray:
+        crop = self.request.crop
         box: Box | None = None
         if isinstance(crop, int):
             if crop > _WIDTH:
@@ -74,9 +99,12 @@ class CelebA(Source):
             left, upper = _CORNERS.get(crop, ((_WIDTH - crop) // 2, (_HEIGHT - crop) // 2))
             across, down = image.width / _WIDTH, image.height / _HEIGHT
             box = (left * across, upper * down, (left + crop) * across, (upper + crop) * down)
-        return to_pixels(image, self.request.image_size or self.usual_size, self.request.channels or 3, crop, box)
+        return to_pixels(
+            image, self.request.image_size or self.usual_size, self.request.channels or self.usual_channels, crop, box
+        )
 
-    def _of_split(self, names: list[str], split: str) -> list[str]:
+    def _of_split(self, names: list[str], split: str) -> tuple[list[str], str]:
+        """The names of a split, and how it was drawn where it is not the official one."""
         file = self._file("list_eval_partition.txt")
         if file is not None:
             rows = _rows(file, _lines(file), names)
@@ -85,27 +113,11 @@ class CelebA(Source):
                 raise InputError(f"{file} is damaged: the row of {wrong} does not end with 0, 1 or 2; get it anew")
             parts = {name: [n for n in names if rows[n] == [str(number)]] for number, name in enumerate(self.splits)}
             if all(parts.values()):
-                return parts[split]
+                return parts[split], ""
         why = "there is no list_eval_partition.txt" if file is None else "the official split leaves a part empty"
-        self.note = f"split 80/10/10 by number: {why}"
         cuts = [0, len(names) * 8 // 10, len(names) * 9 // 10, len(names)]
         number = self.splits.index(split)
-        return names[cuts[number] : cuts[number + 1]]
-
-    def _attributes(self, names: list[str]) -> np.ndarray | None:
-        file = self._file("list_attr_celeba.txt")
-        if file is None:
-            self.note = "; ".join(filter(None, [self.note, "no attributes: there is no list_attr_celeba.txt"]))
-            return None
-        lines = _lines(file)
-        self.attributes = tuple(lines[1].split()) if len(lines) > 1 else ()
-        rows = _rows(file, lines[2:], names)
-        wrong = next((n for n in names if len(rows[n]) != len(self.attributes) or not {*rows[n]} <= {"1", "-1"}), None)
-        if wrong is not None or not self.attributes:
-            raise InputError(
-                f"{file} is damaged: the row of {wrong} is not {len(self.attributes)} numbers of 1 and -1; get it anew"
-            )
-        return (np.array([rows[name] for name in names], np.int8) > 0).astype(np.uint8)
+        return names[cuts[number] : cuts[number + 1]], f"split 80/10/10 by number: {why}"
 
     def _images(self) -> Path | None:
         return self._file("img_align_celeba") or self._file("img_align_celeba.zip")
@@ -120,9 +132,22 @@ class CelebA(Source):
         )
 
 
-def _lines(file: Path) -> list[str]:
+def _attributes(file: Path, names: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The names of the columns, and what each image has, uint8 ``(N, A)``."""
+    lines = _lines(file)
+    columns = tuple(lines[1].split()) if len(lines) > 1 else ()
+    rows = _rows(file, lines[2:], names)
+    wrong = next((n for n in names if len(rows[n]) != len(columns) or not {*rows[n]} <= {"1", "-1"}), None)
+    if wrong is not None or not columns:
+        raise InputError(f"{file} is damaged: the row of {wrong} is not {len(columns)} numbers of 1 and -1; get it anew")
+    return columns, (np.array([rows[name] for name in names], np.int8) > 0).astype(np.uint8)
+
+
+def _lines(file: Path, count: int | None = None) -> list[str]:
+    """All lines of a list, or the first of them."""
     try:
-        return file.read_text().splitlines()
+        with open(file) as text:
+            return [line.rstrip("\n") for line in islice(text, count)]
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is no list in plain text; get it anew") from error
 

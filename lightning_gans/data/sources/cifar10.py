@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import io
 import pickle
 import tarfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
 
+from lightning_gans.data.description import Description, part_of
 from lightning_gans.data.pixels import UNREADABLE
-from lightning_gans.data.source import Samples, Source, stamp
+from lightning_gans.data.source import Samples, Source, check_md5, stamp
 from lightning_gans.errors import InputError
 
 _SIZES = {"train": 50_000, "test": 10_000}
@@ -36,7 +37,10 @@ class CIFAR10(Source):
     """
 
     name = "cifar10"
-    classes: tuple[str, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    description = Description(
+        classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    )
+    native = (32, 32, 3)
     where = (
         "put cifar-10-python.tar.gz, or the folder cifar-10-batches-py that is in it, into cifar10/ "
         "(www.cs.toronto.edu/~kriz/cifar.html)"
@@ -59,8 +63,7 @@ class CIFAR10(Source):
         if place is None:
             raise self.missing(self.archive)
         images, labels = self._of_npz(place, split) if place.suffix == ".npz" else self._of_batches(place, split)
-        self.partial = f"{len(images):,} of {_SIZES[split]:,} images" if len(images) < _SIZES[split] else ""
-        return self.of_arrays(images, labels=labels)
+        return self.of_arrays(images, labels, replace(self.description, partial=part_of(len(images), _SIZES[split])))
 
     def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision(self.official)
@@ -91,7 +94,7 @@ class CIFAR10(Source):
         if len(rows) == _SIZES[split]:  # part of it, as for a test of one's own, has no checksum
             expected = dict(self._official.train_list + self._official.test_list)
             for name, raw in raws.items():
-                self._check_md5(place / name, io.BytesIO(raw), expected[name])
+                check_md5(place / name, io.BytesIO(raw), expected[name])
         return rows.reshape(-1, *_ROW).transpose(0, 2, 3, 1), labels
 
     def _files(self, place: Path, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -99,7 +102,7 @@ class CIFAR10(Source):
         if place.is_dir():
             return {name: (place / name).read_bytes() for name in names if (place / name).is_file()}
         with open(place, "rb") as file:
-            self._check_md5(place, file, self._official.tgz_md5)
+            check_md5(place, file, self._official.tgz_md5)
         with tarfile.open(place) as tar:
             members = ((PurePosixPath(member.name).name, tar.extractfile(member)) for member in tar)
             return {name: file.read() for name, file in members if file is not None and name in names}
@@ -120,8 +123,9 @@ class CIFAR10(Source):
             raise InputError(f"{file} holds images of {images.dtype} {images.shape} instead of uint8 ({expected}); get it anew")
         if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(images):
             raise InputError(f"{file} holds {len(images)} images, but labels of {labels.dtype} {labels.shape}; get it anew")
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise InputError(f"{file} has labels beyond the {len(self.classes)} classes of {self.name}; get it anew")
+        classes = len(self.description.classes)
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            raise InputError(f"{file} has labels beyond the {classes} classes of {self.name}; get it anew")
         return images.view(np.uint8), labels.astype(np.int64)  # a dtype that was altered may equal uint8 and not be it
 
     @property
@@ -129,12 +133,6 @@ class CIFAR10(Source):
         from torchvision import datasets
 
         return getattr(datasets, self.official)
-
-    @staticmethod
-    def _check_md5(name: Path, content: io.BufferedIOBase, expected: str) -> None:
-        found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found != expected:
-            raise InputError(f"{name} is not the original: its md5 is {found} instead of {expected}; get it anew")
 
 
 class _Unpickler(pickle.Unpickler):

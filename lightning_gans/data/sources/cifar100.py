@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from lightning_gans.data.description import Description
 from lightning_gans.data.sources.cifar10 import CIFAR10
 
 
@@ -12,15 +13,17 @@ class CIFAR100(CIFAR10):
     """
 
     name = "cifar100"
-    classes = tuple(
-        "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly "  # noqa: SIM905
-        "camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup "
-        "dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower "
-        "leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid "
-        "otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray "
-        "road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar "
-        "sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle "
-        "wardrobe whale willow_tree wolf woman worm".split()
+    description = Description(
+        classes=tuple(
+            "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly "  # noqa: SIM905
+            "camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup "
+            "dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower "
+            "leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid "
+            "otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray "
+            "road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar "
+            "sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle "
+            "wardrobe whale willow_tree wolf woman worm".split()
+        )
     )
     where = (
         "put cifar-100-python.tar.gz, or the folder cifar-100-python that is in it, into cifar100/ "

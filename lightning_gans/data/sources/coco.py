@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lightning_gans.data.captioned import tidy
 from lightning_gans.data.container import Container, fingerprint
-from lightning_gans.data.pixels import to_pixels
+from lightning_gans.data.description import part_of
 from lightning_gans.data.source import Samples, Source, encode_captions, stamp
 from lightning_gans.errors import InputError
 
@@ -26,7 +27,7 @@ class COCO(Source):
     """
 
     name = "coco"
-    usual_size = 64
+    usual_size, usual_channels = 64, 3
     where = (
         "put annotations/ with captions_train2014.json and captions_val2014.json, and train2014.zip and val2014.zip (or the "
         "folders in them) into coco/ (cocodataset.org)"
@@ -50,14 +51,13 @@ class COCO(Source):
         missing = next((name for name in listed if name not in there), None)
         if missing is not None:
             raise InputError(f"{captions} has captions for {missing}, which is not in {images}; get the images anew")
-        self.partial = f"{len(listed):,} of {_COUNTS[part]:,} images" if len(listed) < _COUNTS[part] else ""
-        self.note = f"the test split is val{self._year()}"
         names = [there[name] for name in listed]
-        size, channels = self.request.image_size or self.usual_size, self.request.channels or 3
+        note, partial = f"the test split is val{self._year()}", part_of(len(listed), _COUNTS[part])
         return Samples(
             len(names),
-            lambda i: to_pixels(container.image(names[i]), size, channels, self.request.crop),
+            lambda i: self.pixels(container.image(names[i])),
             captions=encode_captions([*listed.values()]) if listed else None,
+            description=replace(self.description, note=note, partial=partial),
         )
 
     def _captions(self, file: Path) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_gans.data.captioned import FineGrained
+from lightning_gans.data.captioned import FineGrained, Listed
 from lightning_gans.data.container import Container
 from lightning_gans.errors import InputError
 
@@ -31,16 +31,17 @@ class CUB200(FineGrained):
     places = ("CUB_200_2011", "cub200/CUB_200_2011")
     needed = ("images.txt", "image_class_labels.txt", "classes.txt", "images")
 
-    def listed(self, folder: Path) -> tuple[Container, list[str], np.ndarray]:
+    def listed(self, folder: Path) -> Listed:
         images, labels, classes = (_rows(folder / name) for name in self.needed[:3])
-        self.classes = tuple(name.partition(".")[2].replace("_", " ") or name for name in classes.values())
+        names = tuple(name.partition(".")[2].replace("_", " ") or name for name in classes.values())
         position = {number: row for row, number in enumerate(classes)}
         wrong = next((number for number in images if labels.get(number) not in position), None)
         if wrong is not None:
             raise InputError(
                 f"{folder}/image_class_labels.txt gives image {wrong} ({images[wrong]}) no class of classes.txt; get it anew"
             )
-        return Container(folder / "images"), [*images.values()], np.array([position[labels[n]] for n in images], np.int64)
+        of_each = np.array([position[labels[number]] for number in images], np.int64)
+        return Listed(Container(folder / "images"), [*images.values()], of_each, names)
 
 
 def _rows(file: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_gans.data.description import Description
 from lightning_gans.data.source import Samples, Source
 
 
@@ -13,8 +14,8 @@ class Digits(Source):
     """1,797 digits of 8x8 grey pixels (UCI optical recognition, test part); every fifth is for testing."""
 
     name = "digits"
-    classes = tuple("0123456789")
-    note = "every fifth is for testing"
+    description = Description(classes=tuple("0123456789"), note="every fifth is for testing")
+    native = (8, 8)
     where = "comes with scikit-learn"
 
     def fingerprint(self, split: str) -> dict[str, Any]:
@@ -24,8 +25,8 @@ class Digits(Source):
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        held_out = np.arange(len(digits.images)) % 5 == 4
-        chosen = held_out if split == "test" else ~held_out
+        is_fifth = np.arange(len(digits.images)) % 5 == 4
+        chosen = is_fifth if split == "test" else ~is_fifth
         pixels = np.rint(digits.images[chosen] * (255 / 16)).astype(np.uint8)
         return self.of_arrays(pixels, labels=digits.target[chosen].astype(np.int64))
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from lightning_gans.data.container import ARCHIVES, IMAGES, Container, fingerprint
+from lightning_gans.data.container import ARCHIVES, IMAGES, Container, ImageTree, fingerprint
+from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.errors import InputError
+from lightning_gans.networks.suggest import ConditionKind
 
+_ADVICE = ", or set data.skip_unreadable to true"
 _SPLITS = {"train": "train", "test": "test", "val": "valid", "valid": "valid", "validation": "valid"}
 
 
@@ -35,7 +38,6 @@ class Files(Source):
         self.path = path or (given if given.exists() else request.root / given)
         if path is None:
             self.name = self.path.name.partition(".")[0] or "images"
-        self._container: Container | None = None
 
     @classmethod
     def answers_to(cls, request: Request) -> bool:
@@ -63,12 +65,44 @@ class Files(Source):
         if self._is_npz:
             return self._arrays(split)
         container, images = self._opened, self._images
-        self.classes, labels = _classes([self._without_split(name) for name in images])  # of all splits together
+        classes, labels = _classes([self._without_split(name) for name in images])  # of all splits together
         chosen = self._rows_of_splits[split]
         if self.request.skip_unreadable:
             chosen = [number for number in chosen if container.is_readable(images[number])]
         labels = None if labels is None else labels[chosen]
-        return Samples(len(chosen), lambda i: self.pixels(container.image(images[chosen[i]])), labels)
+        description = Description(classes)
+        return Samples(len(chosen), lambda i: self.pixels(container.image(images[chosen[i]])), labels, description=description)
+
+    def glance(self, split: str) -> Preview | None:
+        if not self.path.exists() or split != "train":
+            return None
+        if self._is_npz:
+            return self._glance_npz()
+        return self._glance_folder() if self.path.is_dir() else None
+
+    def _glance_npz(self) -> Preview:
+        image_key, label_keys = self._keys("train")
+        shape = self.of_arrays(np.zeros((1, *self._header(image_key)[1:]), np.uint8)).image(0).shape
+        if not label_keys:
+            return Preview(shape, {})
+        classes, _ = self._labels(self._stored(*label_keys, "classes"), label_keys)
+        return Preview(shape, {"labels": ConditionKind("labels", len(classes))})
+
+    def _glance_folder(self) -> Preview:
+        self._check_root()
+        tree = ImageTree(self.path)
+        while not tree.has_own and len(tree.tops) == 1 and tree.tops[0].lower() not in _SPLITS:
+            tree = tree.below(tree.tops[0])
+        parts = [tree]
+        if not tree.has_own and _are_splits({top.lower() for top in tree.tops}, self.path):
+            parts = [tree.below(top) for top in sorted(tree.tops, key=lambda top: _SPLITS[top.lower()] != "train")]
+        classes = set() if any(part.has_own for part in parts) else {top for part in parts for top in part.tops}
+        kinds = {"labels": ConditionKind("labels", len(classes))} if len(classes) > 1 else {}
+        container = Container(self.path, advice=_ADVICE)
+        for name in parts[0].names():
+            if not self.request.skip_unreadable or container.is_readable(name):
+                return Preview(self.pixels(container.image(name)).shape, kinds)
+        raise self._no_image()
 
     @property
     def _is_npz(self) -> bool:
@@ -79,17 +113,22 @@ class Files(Source):
         """The container, from within the folders that all images in it may be wrapped in."""
         if not self.path.exists():
             raise self.missing(f"the folder {self.path.name}")
-        if self.path.is_dir() and self.request.root.resolve().is_relative_to(self.path.resolve()):
-            raise InputError(f"{self.path} holds data.root, whose packs would be taken for images; give a folder below it")
-        advice = ", or set data.skip_unreadable to true"
-        container, below = Container(self.path, advice=advice), PurePosixPath()
+        self._check_root()
+        container, below = Container(self.path, advice=_ADVICE), PurePosixPath()
         while True:
             names = self._counted(container)
             tops = {name.partition("/")[0] for name in names}
             if len(tops) != 1 or "/" not in names[0] or tops.pop().lower() in _SPLITS:
                 return container
             below /= names[0].partition("/")[0]
-            container = Container(self.path, str(below), advice)
+            container = Container(self.path, str(below), _ADVICE)
+
+    def _check_root(self) -> None:
+        if self.path.is_dir() and self.request.root.resolve().is_relative_to(self.path.resolve()):
+            raise InputError(f"{self.path} holds data.root, whose packs would be taken for images; give a folder below it")
+
+    def _no_image(self) -> InputError:
+        return InputError(f"{self.path} holds no image; put some there ({', '.join(sorted(IMAGES))})")
 
     def _counted(self, container: Container) -> list[str]:
         """The files that matter when one looks what everything is wrapped in."""
@@ -100,7 +139,7 @@ class Files(Source):
         container = self._opened
         images = container.images()
         if not images:
-            raise InputError(f"{self.path} holds no image; put some there ({', '.join(sorted(IMAGES))})")
+            raise self._no_image()
         if len(images) < len(container.names) and not self.request.skip_unreadable:
             other = next(name for name in container.names if name not in set(images))
             raise InputError(f"{other} in {self.path} is not an image; remove it, or set data.skip_unreadable to true")
@@ -109,24 +148,17 @@ class Files(Source):
     @cached_property
     def _is_divided(self) -> bool:
         """Whether the folders at the top are splits."""
-        tops = {PurePosixPath(name).parts[0].lower() if "/" in name else name for name in self._images}
-        if "train" not in tops or not (tops <= {*_SPLITS} or (tops - {"train"}) & {*_SPLITS}):
-            return False
-        if other := tops - {*_SPLITS}:
-            raise InputError(
-                f"{self.path} has {min(other)} beside train and {min(tops & {*_SPLITS} - {'train'})}; move it away"
-            )
-        return True
+        return _are_splits({PurePosixPath(name).parts[0].lower() if "/" in name else name for name in self._images}, self.path)
 
     @cached_property
     def _rows_of_splits(self) -> dict[str, list[int]]:
         """The number of every image of each split."""
-        found: dict[str, list[int]] = {}
+        rows: dict[str, list[int]] = {}
         for number, name in enumerate(self._images):
-            found.setdefault(_SPLITS[name.partition("/")[0].lower()] if self._is_divided else "train", []).append(number)
-        if "valid" in found and "test" not in found:
-            found["test"] = found.pop("valid")
-        return found
+            rows.setdefault(_SPLITS[name.partition("/")[0].lower()] if self._is_divided else "train", []).append(number)
+        if "valid" in rows and "test" not in rows:
+            rows["test"] = rows.pop("valid")
+        return rows
 
     def _without_split(self, name: str) -> str:
         return name.partition("/")[2] if self._is_divided else name
@@ -137,31 +169,51 @@ class Files(Source):
             with np.load(self.path, allow_pickle=False) as stored:
                 return {key: stored[key] if key in wanted else None for key in stored.files}
         except (ValueError, TypeError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            why = str(error).partition(".")[0]
-            raise InputError(
-                f"{self.path} is not a readable .npz of plain arrays ({why}); save it anew with numpy.savez"
-            ) from error
+            raise self._unreadable(error) from error
 
-    def _arrays(self, split: str) -> Samples:
+    def _unreadable(self, error: Exception) -> InputError:
+        why = str(error).partition(".")[0]
+        return InputError(f"{self.path} is not a readable .npz of plain arrays ({why}); save it anew with numpy.savez")
+
+    def _keys(self, split: str) -> tuple[str, list[str]]:
+        """What the images of a split are stored as, and the labels of all splits, if there are any."""
         names = self._stored()
         divided = "train_images" in names or "test_images" in names
         needed = [f"{part}_images" for part in self.splits] if divided else ["images"]
-        labelled = [name for name in names if name.endswith("labels")]
+        labels = [name for name in names if name.endswith("labels")]
         expected = [name.replace("images", "labels") for name in needed]
-        if any(name not in names for name in needed) or (labelled and sorted(labelled) != sorted(expected)):
+        if any(name not in names for name in needed) or (labels and sorted(labels) != sorted(expected)):
             raise InputError(
                 f"{self.path} must hold 'images' and perhaps 'labels', or 'train_images', 'test_images' and labels of both; "
                 f"it has {', '.join(names) or 'nothing'}"
             )
-        prefix = f"{split}_" if divided else ""
-        stored = self._stored(f"{prefix}images", *expected, "classes")
-        images = _checked_images(self.path, f"{prefix}images", stored[f"{prefix}images"])
-        if not labelled:
+        return f"{split}_images" if divided else "images", expected if labels else []
+
+    def _arrays(self, split: str) -> Samples:
+        image_key, label_keys = self._keys(split)
+        stored = self._stored(image_key, *label_keys, "classes")
+        images = stored[image_key]
+        _check_images(self.path, image_key, images.dtype, images.shape)
+        images = images[..., 0] if images.shape[3:] == (1,) else images
+        if not label_keys:
             return self.of_arrays(images)
-        self.classes, labels = self._labels(stored, expected)
-        if len(own := labels[f"{prefix}labels"]) != len(images):
+        classes, labels = self._labels(stored, label_keys)
+        own = labels[image_key.replace("images", "labels")]
+        if len(own) != len(images):
             raise InputError(f"{self.path} holds {len(images)} images but {len(own)} labels; save it anew")
-        return self.of_arrays(images, labels=own)
+        return self.of_arrays(images, own, Description(classes))
+
+    def _header(self, image_key: str) -> tuple[int, ...]:
+        """The shape of the images in an .npz, without reading them."""
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(f"{image_key}.npy") as file:
+                read = np.lib.format.read_array_header_1_0
+                read = read if np.lib.format.read_magic(file) == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+        except (ValueError, KeyError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise self._unreadable(error) from error
+        _check_images(self.path, image_key, dtype, shape)
+        return shape[:3] if shape[3:] == (1,) else shape
 
     def _labels(self, stored: dict[str, Any], names: list[str]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
         """Names of the classes and labels that count them, which mean the same in every split."""
@@ -182,12 +234,18 @@ class Files(Source):
         return tuple(classes), dict(zip(names, parts, strict=True))
 
 
-def _checked_images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
-    if images.dtype != np.uint8 or images.ndim < 3 or images.shape[3:] not in ((), (1,), (3,), (4,)):
-        raise InputError(
-            f"{path} must hold '{name}' of uint8 (N, H, W) or (N, H, W, C); it has {name} {images.dtype} {images.shape}"
-        )
-    return images[..., 0] if images.shape[3:] == (1,) else images
+def _check_images(path: Path, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    if dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (1,), (3,), (4,)):
+        raise InputError(f"{path} must hold '{name}' of uint8 (N, H, W) or (N, H, W, C); it has {name} {dtype} {shape}")
+
+
+def _are_splits(tops: set[str], path: Path) -> bool:
+    """Whether what is at the top of ``path``, folders in lower case, are splits."""
+    if "train" not in tops or not (tops <= {*_SPLITS} or (tops - {"train"}) & {*_SPLITS}):
+        return False
+    if other := tops - {*_SPLITS}:
+        raise InputError(f"{path} has {min(other)} beside train and {min(tops & {*_SPLITS} - {'train'})}; move it away")
+    return True
 
 
 def _classes(names: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:

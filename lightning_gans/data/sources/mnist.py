@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
+import io
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lightning_gans.data.source import Samples, Source, stamp
+from lightning_gans.data.description import Description
+from lightning_gans.data.source import Samples, Source, check_md5, stamp
 from lightning_gans.errors import InputError
 
 
@@ -23,7 +24,8 @@ class MNIST(Source):
     """
 
     name = "mnist"
-    classes = tuple("0123456789")
+    description = Description(classes=tuple("0123456789"))
+    native = (28, 28)
     where = "put the four original .gz files into MNIST/raw"
     size = "11 MB"
     folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
@@ -53,19 +55,17 @@ class MNIST(Source):
             raise self.missing(f"{name}.gz")
         raw = file.read_bytes()
         if file.suffix == ".gz":
-            self._check_md5(file, raw)
+            self._check_original(file, raw)
             try:
                 raw = gzip.decompress(raw)
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise InputError(f"{file} is damaged ({error}); get it anew") from error
         return _parse(file, raw)
 
-    def _check_md5(self, file: Path, raw: bytes) -> None:
+    def _check_original(self, file: Path, raw: bytes) -> None:
         from torchvision import datasets
 
-        expected = dict(getattr(datasets, self.official).resources)[file.name]
-        if (found := hashlib.md5(raw, usedforsecurity=False).hexdigest()) != expected:
-            raise InputError(f"{file} is not the original: its md5 is {found} instead of {expected}; get it anew")
+        check_md5(file, io.BytesIO(raw), dict(getattr(datasets, self.official).resources)[file.name])
 
 
 def _names(split: str) -> tuple[str, str]:

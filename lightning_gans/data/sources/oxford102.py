@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_gans.data.captioned import FineGrained
+from lightning_gans.data.captioned import FineGrained, Listed
 from lightning_gans.data.container import Container
 from lightning_gans.errors import InputError
 
@@ -35,27 +35,28 @@ class Oxford102(FineGrained):
         """Fetch the images; the captions have to be got by hand."""
         self.by_torchvision("Flowers102")
 
-    def listed(self, folder: Path) -> tuple[Container, list[str], np.ndarray]:
+    def listed(self, folder: Path) -> Listed:
         from torchvision.datasets import Flowers102
 
-        self.classes = tuple(Flowers102.classes)
-        labels = self._labels(folder / "imagelabels.mat")
+        classes = tuple(Flowers102.classes)
+        labels = _labels(folder / "imagelabels.mat", len(classes))
         container = Container(folder / "jpg")
         images = container.images()
         if len(images) > len(labels):
             raise InputError(f"{folder} holds {len(images)} images but {len(labels)} labels; get imagelabels.mat anew")
-        return container, [f"image_{number:05d}.jpg" for number in range(1, len(labels) + 1)], labels
+        return Listed(container, [f"image_{number:05d}.jpg" for number in range(1, len(labels) + 1)], labels, classes)
 
-    def _labels(self, file: Path) -> np.ndarray:
-        from scipy.io import loadmat
 
-        try:
-            labels = np.asarray(loadmat(file)["labels"]).ravel()
-        except Exception as error:  # a damaged file may raise anything
-            raise InputError(f"{file} is damaged, or does not hold labels ({error}); get it anew") from error
-        if not len(labels) or labels.dtype.kind not in "iu" or not 1 <= labels.min() <= labels.max() <= len(self.classes):
-            raise InputError(f"{file} does not hold labels from 1 to {len(self.classes)}; get it anew")
-        return labels.astype(np.int64) - 1
+def _labels(file: Path, classes: int) -> np.ndarray:
+    from scipy.io import loadmat
+
+    try:
+        labels = np.asarray(loadmat(file)["labels"]).ravel()
+    except Exception as error:  # a damaged file may raise anything
+        raise InputError(f"{file} is damaged, or does not hold labels ({error}); get it anew") from error
+    if not len(labels) or labels.dtype.kind not in "iu" or not 1 <= labels.min() <= labels.max() <= classes:
+        raise InputError(f"{file} does not hold labels from 1 to {classes}; get it anew")
+    return labels.astype(np.int64) - 1
 
 
 SOURCE = Oxford102

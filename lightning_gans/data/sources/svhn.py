@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lightning_gans.data.description import Description, part_of
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
 
@@ -22,7 +24,8 @@ class SVHN(Source):
     """
 
     name = "svhn"
-    classes = tuple("0123456789")
+    description = Description(classes=tuple("0123456789"))
+    native = (32, 32, 3)
     splits = ("train", "test", "extra")
     where = (
         "put train_32x32.mat and test_32x32.mat, and extra_32x32.mat (1.3 GB) for the split extra, into svhn/ "
@@ -39,8 +42,8 @@ class SVHN(Source):
         if file is None:
             raise self.missing(f"{split}_32x32.mat")
         images, labels = _read(file)
-        self.partial = f"{len(images):,} of {_SIZES[split]:,} images" if len(images) < _SIZES[split] else ""
-        return self.of_arrays(images, labels=labels % 10)  # it calls the digit 0 10
+        description = replace(self.description, partial=part_of(len(images), _SIZES[split]))
+        return self.of_arrays(images, labels % 10, description)  # it calls the digit 0 10
 
     def download(self, splits: Iterable[str]) -> None:
         for split in splits:

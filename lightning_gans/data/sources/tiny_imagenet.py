@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from PIL import Image
 
 from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.description import Description, Preview, part_of
 from lightning_gans.data.pixels import UNREADABLE
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
+from lightning_gans.networks.suggest import ConditionKind
 
 _FOLDER = "tiny-imagenet-200"
 _URL, _MD5 = f"http://cs231n.stanford.edu/{_FOLDER}.zip", "90528d7ca1a48142e341f4ef8d21d0de"
@@ -28,7 +31,8 @@ class TinyImageNet(Source):
     """
 
     name = "tiny_imagenet"
-    note = "test is the official val"
+    description = Description(note="test is the official val")
+    usual_channels = 3
     where = f"put {_FOLDER}.zip, or the folder {_FOLDER} that is in it, into tiny_imagenet/ ({_URL.removeprefix('http://')})"
     size = "248 MB"
 
@@ -45,22 +49,30 @@ class TinyImageNet(Source):
             raise self.missing(f"{_FOLDER}.zip")
         container = Container(path, below=_FOLDER if path.is_file() else "")
         wnids = self._lines(container, "wnids.txt")
-        self.classes = _names(wnids, self._lines(container, "words.txt"))
-        found = [name for name in container.images() if name.startswith("train/" if split == "train" else "val/")]
+        names = [name for name in container.images() if name.startswith("train/" if split == "train" else "val/")]
         if split == "train":
-            of = {name: PurePosixPath(name).parts[1] for name in found}
+            of = {name: PurePosixPath(name).parts[1] for name in names}
         else:
             rows = dict(line.split("\t")[:2] for line in self._lines(container, "val/val_annotations.txt") if "\t" in line)
-            of = {name: rows.get(PurePosixPath(name).name, "") for name in found}
+            of = {name: rows.get(PurePosixPath(name).name, "") for name in names}
         number = {wnid: position for position, wnid in enumerate(wnids)}
-        if strange := next((name for name in found if of[name] not in number), None):
+        if strange := next((name for name in names if of[name] not in number), None):
             raise InputError(f"{strange} in {path} has no class of wnids.txt; get {_FOLDER}.zip anew, or remove the image")
-        self.partial = f"{len(found):,} of {_SIZES[split]:,} images" if len(found) < _SIZES[split] else ""
-        labels = np.array([number[of[name]] for name in found], np.int64)
-        return Samples(len(found), lambda i: self.pixels(container.image(found[i])), labels)
+        description = replace(
+            self.description,
+            classes=_names(wnids, self._lines(container, "words.txt")),
+            partial=part_of(len(names), _SIZES[split]),
+        )
+        labels = np.array([number[of[name]] for name in names], np.int64)
+        return Samples(len(names), lambda i: self.pixels(container.image(names[i])), labels, description=description)
 
-    def pixels(self, image: Image.Image) -> np.ndarray:
-        return super().pixels(image.convert("RGB"))
+    def glance(self, split: str) -> Preview | None:
+        path = self._place()
+        if path is None:
+            return None
+        wnids = self._lines(Container(path, below=_FOLDER if path.is_file() else ""), "wnids.txt")
+        shape = self.pixels(Image.new("RGB", (64, 64))).shape
+        return Preview(shape, {"labels": ConditionKind("labels", len(wnids))})
 
     def download(self, splits: Iterable[str]) -> None:
         from torchvision.datasets.utils import download_url
@@ -68,15 +80,13 @@ class TinyImageNet(Source):
         try:
             download_url(_URL, self.request.root, md5=_MD5)
         except (OSError, RuntimeError) as error:
-            raise InputError(
-                f"{self.name} cannot be downloaded ({error}); try again, or get it by hand: {self.where}"
-            ) from error
+            raise self.not_downloaded(error) from error
 
     def _place(self) -> Path | None:
         return self.find(*(f"{folder}{_FOLDER}{end}" for end in ("", ".zip") for folder in ("", f"{self.name}/")))
 
     def _lines(self, container: Container, name: str) -> list[str]:
-        if name not in container.names:
+        if not container.has(name):
             raise self.missing(f"{_FOLDER}/{name}")
         try:
             return container.read(name).decode().splitlines()

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def why_not(subject: Subject) -> str | None:
     """What the model or its data lack."""
     if (problem := no_encoder(subject) or no_data(subject)) is not None:
         return problem
-    has_them = getattr(subject.data, "condition_name", None) == "attributes"
+    has_them = "attributes" in getattr(subject.data, "condition_kinds", {})
     return None if has_them and not subject.points else "the data has no attributes, or data.condition is another"
 
 
@@ -67,9 +68,10 @@ def attribute_vectors(subject: Subject) -> tuple[Tensor, Tensor]:
     order = torch.randperm(data.size("train"), generator=keyed_generator("training images", data.size("train")))
     latents, present = [], []
     for rows in order[:_TRAIN_IMAGES].split(BATCH):
-        has = data.conditions("train", rows)
-        images, conditions = subject.to_model(data.real("train", rows)), has.to(subject.model.device)
-        latents.append(subject.model.encode(images, conditions).double().cpu())
+        conditions = data.conditions("train", rows)
+        has = conditions["attributes"] if isinstance(conditions, dict) else conditions
+        images = subject.to_model(data.real("train", rows))
+        latents.append(subject.model.encode(images, move_data_to_device(conditions, subject.model.device)).double().cpu())
         present.append(has.double().cpu())
     z, has = torch.cat(latents), torch.cat(present)
     counts = torch.stack([has.sum(dim=0), (1 - has).sum(dim=0)], dim=1)

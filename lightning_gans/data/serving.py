@@ -1,0 +1,90 @@
+"""From the rows that a loader yields to the batch that a step is given."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from lightning_gans.batch import Batch
+from lightning_gans.data.loader import RowLoader, Rows
+from lightning_gans.data.split import Split, mirror
+from lightning_gans.protocols import Condition
+
+
+@dataclass
+class BatchMaker:
+    """Makes batches of the training samples.
+
+    Attributes:
+        split: the training samples, where they are kept.
+        conditions: names of what travels with them.
+        by_name: whether that is a dictionary.
+        flips: mirror every second image at random.
+        labelled: int64, the stored rows of the few samples that keep their labels, ``None`` where all do or none has one.
+    """
+
+    split: Split
+    conditions: Sequence[str]
+    by_name: bool = False
+    flips: bool = False
+    labelled: Tensor | None = None
+
+    def to(self, device: torch.device) -> None:
+        """Keep the samples in a device's memory."""
+        self.split = self.split.to(device)
+        self.labelled = None if self.labelled is None else self.labelled.to(device)
+
+    def make(self, rows: Rows, device: torch.device, loader: RowLoader | None) -> Batch:
+        """The batch of some rows; ``loader`` draws the further ones."""
+        return self._gather(rows, device, partial(self._again, rows, device, loader, itertools.count(1)))
+
+    def _again(self, rows: Rows, device: torch.device, loader: RowLoader | None, numbers: Iterator[int]) -> Batch:
+        """The next of the further batches of a step."""
+        assert loader is not None
+        again = partial(self._again, rows, device, loader, numbers)
+        return self._gather(loader.again(rows, next(numbers)), device, again)
+
+    def _gather(self, rows: Rows, device: torch.device, again: Callable[[], Batch]) -> Batch:
+        split, pool = self.split, self.split.pool
+        if pool is None:
+            stored = split.stored(rows.indices)
+            images = split.with_copies(split.images(stored), rows.indices)
+        else:
+            stored = pool[rows.drawn("digits", lambda n, g: torch.randint(len(pool), (n, 3), generator=g)).to(pool.device)]
+            images = split.images(stored)
+        images = self._flipped(images.to(device, non_blocking=True), rows, "flip")
+        if self.labelled is not None:
+            return Batch(images, None, again, self._labelled_batch(rows, device, self.labelled))
+        return Batch(images, self._conditions(rows, stored, device), again)
+
+    def _conditions(self, rows: Rows, stored: Tensor, device: torch.device) -> Condition | None:
+        def of(name: str) -> Tensor:
+            which = rows.indices
+            if name == "captions":
+                which = rows.drawn("caption", lambda n, g: torch.randint(2**31, (n,), generator=g))
+            return self.split.condition(name, stored, which).to(device, non_blocking=True)
+
+        if self.by_name:
+            return {name: of(name) for name in self.conditions}
+        return of(self.conditions[0]) if self.conditions else None
+
+    def _labelled_batch(self, rows: Rows, device: torch.device, labelled: Tensor) -> Batch:
+        """As many of the labelled samples as the batch has, each as often as the others."""
+
+        def draw(n: int, generator: torch.Generator) -> Tensor:
+            rounds = -(-n // len(labelled))
+            return torch.cat([torch.randperm(len(labelled), generator=generator) for _ in range(rounds)])[:n]
+
+        stored = labelled[rows.drawn("labelled", draw).to(labelled.device)]
+        images = self._flipped(self.split.images(stored).to(device, non_blocking=True), rows, "labelled flip")
+        return Batch(images, self.split.condition("labels", stored, stored).to(device, non_blocking=True))
+
+    def _flipped(self, images: Tensor, rows: Rows, purpose: str) -> Tensor:
+        if not self.flips:
+            return images
+        return mirror(images, rows.drawn(purpose, lambda n, g: torch.rand(n, generator=g) < 0.5))
