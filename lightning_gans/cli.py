@@ -31,7 +31,7 @@ from lightning_gans.errors import InputError, NonFiniteError
 from lightning_gans.evaluation import Evaluation
 from lightning_gans.figures import Pictures
 from lightning_gans.game import Game
-from lightning_gans.runs import run_folder
+from lightning_gans.logs import run_folder
 
 
 class ParseError(InputError):

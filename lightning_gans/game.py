@@ -18,10 +18,10 @@ from lightning_gans.batch import Batch
 from lightning_gans.doors import Doors
 from lightning_gans.errors import NonFiniteError
 from lightning_gans.history import LossHistory
+from lightning_gans.logs import data_of
 from lightning_gans.optimizers import make_defaults_picklable
 from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts, clip_gradients, laid_out_like
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
-from lightning_gans.runs import data_of
 from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
 
 Minimize = Callable[..., None]

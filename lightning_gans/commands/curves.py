@@ -13,7 +13,9 @@ import yaml
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.records import is_better, is_measure
 from lightning_gans.figures import plots
-from lightning_gans.tables.seeds import config_hash, mean_std, read_lines
+from lightning_gans.runs.experiment import config_hash
+from lightning_gans.runs.ledger import read_lines
+from lightning_gans.runs.summary import mean_std
 
 _RECORDS = "evaluation.jsonl"
 _COUNTS = {"step", "seed", "noise_seed", "n_real", "num_samples", "devices", "seconds"}

@@ -20,7 +20,7 @@ from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
 from lightning_gans.figures.stages import Stages
 from lightning_gans.figures.subject import Subject
-from lightning_gans.runs import data_of, log_numbers, log_picture, run_folder
+from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder
 
 _TIMES = 8
 

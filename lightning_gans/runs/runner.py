@@ -1,4 +1,4 @@
-"""The processes behind ``lightning_gans.tables.seeds``: one ``lightning fit`` a seed, some at a time."""
+"""The processes: one ``lightning fit`` a seed, some at a time, on this machine."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lightning_gans.errors import InputError
-from lightning_gans.tables import seeds as ledger
-from lightning_gans.tables.seeds import Experiment
+from lightning_gans.runs import ledger
+from lightning_gans.runs.experiment import Experiment
 
 _POLL = 0.1
 _SHOWN = 8
