@@ -9,7 +9,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 
 PRIVATE_NAMES = (
-    "lightning.pytorch.trainer.connectors.accelerator_connector:_AcceleratorConnector.strategy",
+    "lightning.pytorch.trainer.connectors.accelerator_connector:_AcceleratorConnector",
     "lightning.pytorch.cli:LightningCLI._parse_ckpt_path",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""

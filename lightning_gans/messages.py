@@ -33,8 +33,6 @@ _SENTENCE_END = re.compile(r"(?<=[a-z)`'])\. (?=[A-Z])")
 
 # Python picks warnings by their text, and so does Lightning's documentation; categories and modules would hide others, too.
 WARNINGS = (
-    # data is in memory, where further processes only cost
-    r"The '\w+' does not have many workers",
     # torch on how Lightning itself takes batches apart
     r".*LeafSpec",
     # validation is the callback's, so that there is no loader for it
