@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
@@ -56,7 +56,7 @@ class ConfigCLI(PlainCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         try:
-            self.config = parser.parse_args(args)
+            self.config = parser.parse_args(cast("list[str] | None", args))
         except ParseError as error:
             raise InputError(messages.of_parser(error)) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from tqdm import tqdm
 
@@ -94,8 +95,8 @@ class Probed:
             raise InputError(f"{type(self.model).__name__} generates nothing; {self.given.kind} needs a generator")
 
         def condition(numbers: Tensor) -> Tensor | None:
-            found = self.data.conditions(split, numbers % self.data.size(split))
-            return None if found is None else found.to(self.model.device)
+            there: Tensor | None = self.data.conditions(split, numbers % self.data.size(split))
+            return move_data_to_device(there, self.model.device)
 
         count = self.given.num_samples
         made = samples(self.model, count, self.given.seed, condition=condition)
