@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from lightning_gans.errors import InputError
+from lightning_gans.commands._pictures import save_and_say
 from lightning_gans.evaluation.classifiers import load_classifier
 from lightning_gans.evaluation.recipes import RECIPES, classifier_path
 from lightning_gans.evaluation.sampling import evaluating
-from lightning_gans.figures import plots
 from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import KINDS, draw
 from lightning_gans.restore import Weights, restore
@@ -42,9 +41,4 @@ def main(args: list[str]) -> None:
         figure = draw(given.kind, subject)
     kind = f"{given.kind}{'_ema' if given.weights == 'ema' else ''}"
     file = given.out or given.ckpt_path.with_name(f"{given.ckpt_path.stem}_{kind}.png")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        plots.save(figure, file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be written ({error}); set --out to a .png elsewhere") from error
-    print(f"drawn in {file}")
+    save_and_say(figure, file)

@@ -57,8 +57,8 @@ class Subject:
     @property
     def samples_of(self) -> str:
         """What its samples are, for titles: such as "samples of GAAN, step 5000"."""
-        made = "reconstructed training samples" if self.from_images else "samples"
-        return f"{made} of {self.name}"
+        what = "reconstructed training samples" if self.from_images else "samples"
+        return f"{what} of {self.name}"
 
     @property
     def from_images(self) -> bool:
@@ -108,7 +108,7 @@ class Subject:
 
     def encode(self, rows: Tensor) -> Tensor:
         """Latents ``(N, dim)`` of test samples by number, under what travels with them."""
-        return torch.cat([self.model.encode(self.real(some), self.conditions(some)) for some in rows.split(BATCH)])
+        return torch.cat([self.model.encode(self.real(part), self.conditions(part)) for part in rows.split(BATCH)])
 
     def decode(self, z: Tensor, rows: Tensor) -> Tensor:
         """What latents are decoded to, float32 on the processor.
@@ -117,7 +117,7 @@ class Subject:
         test sample that follow each other have one turn.
         """
         parts = zip(self.to_model(z).split(BATCH), rows.split(BATCH), _turns(rows).split(BATCH), strict=True)
-        return torch.cat([self.model.decode(some, self._wanted(*of)).float().cpu() for some, *of in parts])
+        return torch.cat([self.model.decode(part, self._wanted(*of)).float().cpu() for part, *of in parts])
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Test samples by number, encoded and decoded."""
@@ -156,4 +156,4 @@ def draw_times(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """A row of images, or a panel of points, for each (title, samples)."""
     if subject.points:
         return scatter(subject, times)
-    return plots.grids([(title, made[:COLUMNS], COLUMNS) for title, made in times])
+    return plots.grids([(title, samples[:COLUMNS], COLUMNS) for title, samples in times])

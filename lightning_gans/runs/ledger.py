@@ -48,13 +48,13 @@ def locked(out: Path) -> Iterator[int]:
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
     """The JSON objects of a file, one a line; none where there is no file. A torn line is left out."""
-    found = []
+    rows = []
     for line in file.read_bytes().splitlines() if file.is_file() else []:
         try:
-            found.append(json.loads(line))
+            rows.append(json.loads(line))
         except ValueError:  # killed in the middle of writing it
             continue
-    return [row for row in found if isinstance(row, dict)]
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def read_runs(out: Path) -> dict[tuple[str, int], dict[str, Any]]:
@@ -81,9 +81,9 @@ def read_results(folder: Path) -> dict[str, Any]:
     best: dict[str, Any] = {}
     last: dict[str, Any] = {}
     for file in sorted(folder.rglob("evaluation.json"), key=lambda file: file.stat().st_mtime_ns):
-        found = json.loads(file.read_text())
-        last = found["last"]
-        for name, new in found["best"].items():
+        results = json.loads(file.read_text())
+        last = results["last"]
+        for name, new in results["best"].items():
             if name not in best or is_better(name, new["value"], best[name]["value"]):
                 best[name] = new
     return {"best": best, "last": last}

@@ -29,7 +29,9 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> Table:
     for column in ("measure", "last", "best", "seeds"):
         table.add_column(column, justify="left" if column == "measure" else "right", no_wrap=True)
     results = [row["results"] for row in rows]
-    for name in dict.fromkeys(name for found in results for name in found["last"]):
-        values = {when: [found[when][name]["value"] for found in results if name in found[when]] for when in ("last", "best")}
+    for name in dict.fromkeys(name for result in results for name in result["last"]):
+        values = {
+            when: [result[when][name]["value"] for result in results if name in result[when]] for when in ("last", "best")
+        }
         table.add_row(name, show_mean_std(values["last"]), show_mean_std(values["best"]), str(len(values["last"])))
     return table

@@ -86,15 +86,15 @@ def find_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
                 run = config_hash(config), fitted[-1]["seed"]
                 known = runs[row.name].get(run, fitted[-1])
                 runs[row.name][run] = max(known, fitted[-1], key=lambda record: record["step"])
-    return {name: list(found.values()) for name, found in runs.items()}
+    return {name: list(of_row.values()) for name, of_row in runs.items()}
 
 
 def report(folder: Path) -> str:
     """The table as text: ours beside the published row, and the ceiling."""
     lines = [f"{'':<16}{'seeds':>12}{'steps':>8}" + "".join(f"{name:>20}" for name in _COLUMNS)]
-    found = find_runs(folder)
+    there = find_runs(folder)
     for row in ROWS:
-        if runs := found[row.name]:
+        if runs := there[row.name]:
             seeds_of_runs = ",".join(map(str, sorted({run["seed"] for run in runs})))
             steps = "/".join(sorted({str(run["step"]) for run in runs}))
             lines.append(f"{row.name:<16}{seeds_of_runs:>12}{steps:>8}" + _cells(_spread(runs)))

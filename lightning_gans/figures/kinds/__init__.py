@@ -32,8 +32,8 @@ OVER_TRAINING = "_over_training"
 
 
 def _find() -> dict[str, ModuleType]:
-    found = {name: importlib.import_module(f"{__name__}.{name}") for _, name, _ in pkgutil.iter_modules(__path__)}
-    return dict(sorted(found.items(), key=lambda kind: (getattr(kind[1], "PLACE", len(found)), kind[0])))
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for _, name, _ in pkgutil.iter_modules(__path__)}
+    return dict(sorted(modules.items(), key=lambda kind: (getattr(kind[1], "PLACE", len(modules)), kind[0])))
 
 
 KINDS = _find()

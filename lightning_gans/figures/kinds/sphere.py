@@ -25,7 +25,7 @@ def draw(subject: Subject) -> Figure:
 def keep(subject: Subject) -> Tensor:
     """Both units' symbols of the same test samples each time, ``(N, 2, 3)``."""
     rows = _rows(subject)
-    return torch.cat([subject.model.unit_symbols(subject.real(some)).float().cpu() for some in rows.split(BATCH)])
+    return torch.cat([subject.model.unit_symbols(subject.real(part)).float().cpu() for part in rows.split(BATCH)])
 
 
 def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
