@@ -10,15 +10,24 @@ and pairs where its type is ``PairNetwork`` or its name begins with ``joint``. W
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
-from collections.abc import Mapping
+import os
+import pkgutil
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, get_type_hints
 
+import yaml
+
+import lightning_gans
+from lightning_gans.command_line import Parser
 from lightning_gans.data import Images
+from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.networks import Conditioned, PairNetwork, suggest
-from lightning_gans.priors import Empirical, Prior
+from lightning_gans.priors import Empirical, Normal, Prior
 
 Spec = dict[str, Any]
 
@@ -48,8 +57,7 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
         if parameter.default is parameter.empty and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     ]
     missing = [name for name in required if name not in given]
-    scaled = issubclass(model, Game) and "data_scale" not in given
-    if not missing and not scaled:
+    if not missing:
         return {}
     preview = data.peek()
     points = "points" if len(preview.shape) == 1 else "images"
@@ -64,7 +72,7 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
     for name in missing:
         if name not in settings and (spec := roles.spec(name, hints.get(name))) is not None:
             settings[name] = spec
-    if scaled and preview.extent != 1:
+    if issubclass(model, Game) and "data_scale" not in given and preview.extent != 1:
         settings["data_scale"] = preview.extent
     return settings
 
@@ -73,8 +81,6 @@ def _prior(hint: Any, model: type, points: str) -> Prior:
     if _is(hint, Empirical) or getattr(model, "stores_latents", False):
         return Empirical(_SPHERE_DIM[points])
     kind = hint if inspect.isclass(hint) and hint is not Prior else None
-    from lightning_gans.priors import Normal
-
     return (kind or Normal)(_LATENT_DIM[points])
 
 
@@ -119,6 +125,84 @@ def _is(hint: Any, kind: type) -> bool:
     return inspect.isclass(hint) and issubclass(hint, kind)
 
 
-def as_options(settings: Mapping[str, Any]) -> list[str]:
-    """Settings of a model as the command takes them."""
-    return [f"--model.{name}={json.dumps(value)}" for name, value in settings.items()]
+def complete(args: list[str]) -> list[str]:
+    """A command line of ``lightning fit`` with settings for what is missing of the model.
+
+    What cannot be read here is left as it is: the parser will say what is wrong with it.
+
+    Raises:
+        InputError: there is no such data.
+    """
+    if args[:1] != ["fit"]:
+        return args
+    options = list(_options(args[1:]))
+    configs = [config for name, value in options if name in ("config", "c") and (config := _read(value)) is not None]
+    model = _model_class(configs, options)
+    if model is None:
+        return args
+    given = {
+        name.removeprefix("model.init_args.").removeprefix("model.").partition(".")[0]
+        for name, _ in options
+        if "model." in name
+    }
+    for config in configs:
+        given |= set(config.get("model", {}).get("init_args") or {})
+    try:
+        prior = _given_prior(configs, options) if "prior" in given else None
+        data = _data(configs, options)
+    except InputError:
+        return args
+    settings = completion(model, dict.fromkeys(given), prior, data)
+    return [*args, *(f"--model.{name}={json.dumps(value)}" for name, value in settings.items())]
+
+
+def _options(args: list[str]) -> Iterator[tuple[str, str]]:
+    """Names, without dashes, and values."""
+    for option, following in itertools.pairwise([*args, ""]):
+        if option.startswith("-"):
+            name, equals, value = option.lstrip("-").partition("=")
+            yield name, value if equals else following
+
+
+def _read(config: str) -> dict[str, Any] | None:
+    """A config as a file or as text."""
+    with suppress(OSError, yaml.YAMLError, UnicodeDecodeError):
+        read = yaml.safe_load(Path(config).read_text() if os.path.isfile(config) else config)
+        return read if isinstance(read, dict) else None
+    return None
+
+
+def _model_class(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> type | None:
+    names = [config["model"].get("class_path") for config in configs if isinstance(config.get("model"), dict)]
+    names += [value for name, value in options if name in ("model", "model.class_path")]
+    with suppress(ImportError, AttributeError, ValueError):
+        for name in names[-1:]:
+            found = pkgutil.resolve_name(name) if "." in name else getattr(lightning_gans, name)
+            return found if inspect.isclass(found) else None
+    return None
+
+
+def _given_prior(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> Prior:
+    parser = Parser()
+    parser.add_argument("--prior", type=Prior)
+    given = [
+        config["model"]["init_args"]["prior"]
+        for config in configs
+        if "prior" in (config.get("model", {}).get("init_args") or {})
+    ]
+    mine = [
+        (name.removeprefix("model.init_args.").removeprefix("model."), value) for name, value in options if "model." in name
+    ]
+    args = [f"--prior={json.dumps(spec)}" for spec in given]
+    args += [f"--{name}={value}" for name, value in mine if name.partition(".")[0] == "prior"]
+    prior: Prior = parser.instantiate_classes(parser.parse_args(args)).prior
+    return prior
+
+
+def _data(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> Images:
+    parser = Parser()
+    parser.add_lightning_class_args(Images, "data")
+    args = [part for config in configs if "data" in config for part in ("--config", yaml.safe_dump({"data": config["data"]}))]
+    args += [f"--{name}={value}" for name, value in options if name.startswith("data.")]
+    data: Images = parser.instantiate_classes(parser.parse_args(args)).data
+    return data

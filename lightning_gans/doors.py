@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.errors import InputError
+from lightning_gans.logs import data_of
 from lightning_gans.networks import Network
 from lightning_gans.posteriors import DiagonalNormal
 from lightning_gans.priors import Prior
 from lightning_gans.protocols import Condition, to_device
 from lightning_gans.randomness import global_seed, keyed_generator
-from lightning_gans.runs import data_of
 
 
 class Doors(LightningModule):

@@ -22,10 +22,10 @@ from lightning_gans.errors import InputError, NonFiniteError
 from lightning_gans.functional import FunctionalPlayer
 from lightning_gans.history import LossHistory
 from lightning_gans.hyperparameters import save_hyperparameters
+from lightning_gans.logs import data_of
 from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.resuming import StartFrom
-from lightning_gans.runs import data_of
 from lightning_gans.strategy import check_ranks_agree, world_size
 from lightning_gans.updates import Updates
 

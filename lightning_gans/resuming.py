@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,6 +11,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
+from lightning_gans.checkpoints import load_checkpoint
 from lightning_gans.errors import InputError, NonFiniteError
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class StartFrom:
         Raises:
             InputError: there is no such file, or a network is missing or another one.
         """
-        stored: dict[str, Tensor] = torch.load(self.checkpoint, weights_only=True, map_location="cpu")["state_dict"]
+        stored: dict[str, Tensor] = load_checkpoint(Path(self.checkpoint)).get("state_dict", {})
         for name in self.networks:
             network = getattr(game, name, None)
             theirs = {key.removeprefix(f"{name}."): tensor for key, tensor in stored.items() if key.startswith(f"{name}.")}

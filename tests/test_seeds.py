@@ -19,8 +19,10 @@ import yaml
 
 from lightning_gans.commands import seeds as command
 from lightning_gans.errors import InputError
-from lightning_gans.tables import gaan_table2, seed_runs, seeds
-from lightning_gans.tables.seeds import Experiment
+from lightning_gans.runs import ledger, runner
+from lightning_gans.runs.experiment import Experiment, config_hash, parse_seeds
+from lightning_gans.runs.summary import mean_std, show_mean_std
+from lightning_gans.tables import gaan_table2
 
 CONFIG: dict[str, Any] = {
     "seed_everything": 0,
@@ -63,7 +65,7 @@ def fake(body: str = "", **model: Any) -> Fake:
 
 
 def recorded(out: Path) -> list[int]:
-    return [row["seed"] for row in seeds.read_lines(out / "runs.jsonl")]
+    return [row["seed"] for row in ledger.read_lines(out / "runs.jsonl")]
 
 
 @pytest.mark.parametrize(
@@ -71,13 +73,13 @@ def recorded(out: Path) -> list[int]:
     [(["0..7"], [*range(8)]), (["0,1,2"], [0, 1, 2]), (["0", "1", "2"], [0, 1, 2]), (["3..3", "9,1", "1"], [3, 9, 1])],
 )
 def test_seeds_are_read_in_all_three_forms(words: list[str], meant: list[int]) -> None:
-    assert seeds.parse_seeds(words) == meant
+    assert parse_seeds(words) == meant
 
 
 @pytest.mark.parametrize("word", ["7..0", "-1", "x", "1.5", "0..", "", "4294967296"])
 def test_what_is_no_seed_is_refused(word: str) -> None:
     with pytest.raises(InputError, match="--seeds has"):
-        seeds.parse_seeds([word])
+        parse_seeds([word])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_the_hash_differs_where_results_may(path: str, value: Any, same: bool) -
     changed = json.loads(json.dumps(CONFIG))
     section, _, name = path.rpartition(".")
     (changed[section] if section else changed)[name] = value
-    assert (seeds.config_hash(changed) == seeds.config_hash(CONFIG)) is same
+    assert (config_hash(changed) == config_hash(CONFIG)) is same
     assert CONFIG["seed_everything"] == 0
 
 
@@ -126,10 +128,10 @@ def test_options_reach_every_run_with_its_own_seed_and_folder(tmp_path: Path) ->
 
 
 def test_only_what_is_missing_is_run_and_a_changed_config_has_rows_of_its_own(tmp_path: Path) -> None:
-    assert seed_runs.run_missing(tmp_path, [fake()], [0, 1]) == 0
-    assert seed_runs.run_missing(tmp_path, [fake()], [0, 1, 2]) == 0
+    assert runner.run_missing(tmp_path, [fake()], [0, 1]) == 0
+    assert runner.run_missing(tmp_path, [fake()], [0, 1, 2]) == 0
     assert recorded(tmp_path) == [0, 1, 2]
-    assert seed_runs.run_missing(tmp_path, [fake(loss="lsgan")], [1]) == 0
+    assert runner.run_missing(tmp_path, [fake(loss="lsgan")], [1]) == 0
     assert recorded(tmp_path) == [0, 1, 2, 1]
     assert yaml.safe_load((tmp_path / fake(loss="lsgan").hash / "config.yaml").read_text())["model"]["init_args"] == {
         "loss": "lsgan"
@@ -137,13 +139,13 @@ def test_only_what_is_missing_is_run_and_a_changed_config_has_rows_of_its_own(tm
 
 
 def test_a_record_says_all_that_the_numbers_depend_on(tmp_path: Path) -> None:
-    seed_runs.run_missing(tmp_path, [fake("time.sleep(0.5)")], [3])
-    (row,) = seeds.read_runs(tmp_path).values()
+    runner.run_missing(tmp_path, [fake("time.sleep(0.5)")], [3])
+    (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"] == {"best": {"modes": {"value": 20, "step": 2}}, "last": {"modes": {"value": 19, "step": 4}}}
     assert (row["config"], row["seed"], row["model"], row["dataset"]) == (fake().hash, 3, "GAN", "grid25")
-    assert (row["device"], row["devices"]) == (seed_runs.device_name("cpu"), 1)
+    assert (row["device"], row["devices"]) == (runner.device_name("cpu"), 1)
     assert 0.5 <= row["seconds"] < 20
-    assert row["code"] == seeds.code_version()
+    assert row["code"] == ledger.code_version()
     assert row["threads"] == int(os.environ["OMP_NUM_THREADS"])
     assert (tmp_path / row["folder"] / "gan_grid25/version_0/evaluation.json").is_file()
 
@@ -151,12 +153,12 @@ def test_a_record_says_all_that_the_numbers_depend_on(tmp_path: Path) -> None:
 def test_cores_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)), raising=False)
-    seed_runs.run_missing(tmp_path, [fake()], [0, 1, 2, 3], jobs=4)
-    assert {row["threads"] for row in seeds.read_runs(tmp_path).values()} == {2}
+    runner.run_missing(tmp_path, [fake()], [0, 1, 2, 3], jobs=4)
+    assert {row["threads"] for row in ledger.read_runs(tmp_path).values()} == {2}
 
 
 def test_as_many_runs_as_jobs_go_at_once(tmp_path: Path) -> None:
-    seed_runs.run_missing(tmp_path, [fake("time.sleep(0.6)")], range(4), jobs=2)
+    runner.run_missing(tmp_path, [fake("time.sleep(0.6)")], range(4), jobs=2)
     spans = [json.loads(file.read_text()) for file in tmp_path.rglob("times.json")]
     at_once = [sum(a <= began < b for a, b in spans) for began, _ in spans]
     assert len(spans) == 4
@@ -188,7 +190,7 @@ def test_the_command_passes_on_what_it_does_not_know_and_names_other_configs(
     monkeypatch.setattr(Experiment, "resolve", lambda options: given.append(options) or fake(loss="lsgan"))
     monkeypatch.chdir(tmp_path)
     out = Path("runs/seeds/gan_grid25")
-    seed_runs.run_missing(out, [fake()], [0])
+    runner.run_missing(out, [fake()], [0])
     command.main(["--config", "a.yaml", "--seeds", "2", "--model.lr", "-3", "--config=b.yaml"])
     assert given == [["--config", "a.yaml", "--model.lr", "-3", "--config=b.yaml"]]
     shown = capsys.readouterr().out
@@ -204,49 +206,49 @@ def test_runs_of_another_code_version_are_pointed_out(
     monkeypatch.setattr(Experiment, "resolve", lambda options: fake())
     command.main(["--seeds", "0", "--out", str(tmp_path)])
     assert "different versions" not in capsys.readouterr().out
-    monkeypatch.setattr(seeds, "code_version", lambda: {"version": "9"})
+    monkeypatch.setattr(ledger, "code_version", lambda: {"version": "9"})
     command.main(["--seeds", "0", "1", "--out", str(tmp_path)])
     assert "different versions of the code" in capsys.readouterr().out
 
 
 def test_a_torn_line_is_run_again_and_the_next_is_whole(tmp_path: Path) -> None:
-    seed_runs.run_missing(tmp_path, [fake()], [0, 1])
+    runner.run_missing(tmp_path, [fake()], [0, 1])
     file = tmp_path / "runs.jsonl"
     file.write_bytes(file.read_bytes()[:-40])
     assert recorded(tmp_path) == [0]
-    seed_runs.run_missing(tmp_path, [fake()], [0, 1])
+    runner.run_missing(tmp_path, [fake()], [0, 1])
     assert recorded(tmp_path) == [0, 1]
     assert len(file.read_text().splitlines()) == 3
 
 
 def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeds, "_PATIENCE", 0.0)
-    with seeds.locked(tmp_path), pytest.raises(InputError, match="another lightning seeds is at work"):
-        seed_runs.run_missing(tmp_path, [fake()], [0])
+    monkeypatch.setattr(ledger, "_PATIENCE", 0.0)
+    with ledger.locked(tmp_path), pytest.raises(InputError, match="another lightning seeds is at work"):
+        runner.run_missing(tmp_path, [fake()], [0])
     assert recorded(tmp_path) == []
-    assert seed_runs.run_missing(tmp_path, [fake()], [0]) == 0
+    assert runner.run_missing(tmp_path, [fake()], [0]) == 0
 
 
 def test_runs_that_outlive_their_parent_keep_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeds, "_PATIENCE", 0.0)
-    with seeds.locked(tmp_path) as lock:
+    monkeypatch.setattr(ledger, "_PATIENCE", 0.0)
+    with ledger.locked(tmp_path) as lock:
         child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-    with pytest.raises(InputError, match="another lightning seeds"), seeds.locked(tmp_path):
+    with pytest.raises(InputError, match="another lightning seeds"), ledger.locked(tmp_path):
         pass
     child.communicate(b"\n")
-    with seeds.locked(tmp_path):
+    with ledger.locked(tmp_path):
         pass
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        seed_runs.run_missing(tmp_path / "file" / "out", [fake()], [0])
+        runner.run_missing(tmp_path / "file" / "out", [fake()], [0])
 
 
 def test_jobs_must_be_positive(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--jobs is 0"):
-        seed_runs.run_missing(tmp_path, [fake()], [0], jobs=0)
+        runner.run_missing(tmp_path, [fake()], [0], jobs=0)
 
 
 def interrupted(out: Path, step: int = 2) -> Path:
@@ -266,9 +268,9 @@ def interrupted(out: Path, step: int = 2) -> Path:
 
 def test_an_interrupted_run_goes_on_from_its_newest_whole_checkpoint(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
-    seed_runs.run_missing(tmp_path, [fake("print('from', checkpoint)")], [0])
+    runner.run_missing(tmp_path, [fake("print('from', checkpoint)")], [0])
     assert (folder / "log.txt").read_text() == f"from {folder / 'whole.ckpt'}\n"
-    (row,) = seeds.read_runs(tmp_path).values()
+    (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"]["best"]["modes"]["value"] == 25  # before the interruption
     assert row["results"]["last"]["modes"]["value"] == 10
     assert row["seconds"] == pytest.approx(30 + 99, abs=15)
@@ -278,8 +280,8 @@ def test_a_run_without_a_whole_checkpoint_starts_anew(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
     for name in ("whole", "old"):
         (folder / f"{name}.ckpt").unlink()
-    seed_runs.run_missing(tmp_path, [fake()], [0])
-    (row,) = seeds.read_runs(tmp_path).values()
+    runner.run_missing(tmp_path, [fake()], [0])
+    (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"]["best"]["modes"]["value"] == 20
     assert row["seconds"] < 20
     assert not (folder / "version_0").exists()
@@ -303,26 +305,26 @@ def test_a_run_whose_last_measurement_was_lost_is_measured_and_not_trained(tmp_p
     if not before:  # it is measured at the end of training only
         (folder / "version_0" / "evaluation.json").unlink()
     body = TRAINED + "raise SystemExit('trained')"
-    assert seed_runs.run_missing(tmp_path, [fake(body)], [0]) == 0
-    (row,) = seeds.read_runs(tmp_path).values()
+    assert runner.run_missing(tmp_path, [fake(body)], [0]) == 0
+    (row,) = ledger.read_runs(tmp_path).values()
     last = {"modes": {"value": 17, "step": 4}, "tv_true": {"value": 0.5, "step": 4}}
     best = {**last, "modes": {"value": 25, "step": 2}} if before else last
     assert row["results"] == {"best": best, "last": last}
-    assert row["device"] == seed_runs.device_name("cpu")
+    assert row["device"] == runner.device_name("cpu")
     assert row["seconds"] == pytest.approx(30 + 99, abs=15)
 
 
 def test_a_run_whose_last_measurement_was_lost_and_cannot_be_made_is_repeated(tmp_path: Path) -> None:
     interrupted(tmp_path, step=4)
-    seed_runs.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
-    (row,) = seeds.read_runs(tmp_path).values()
+    runner.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
+    (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"]["last"]["modes"] == {"value": 10, "step": 4}
 
 
 def test_a_finished_run_that_measures_nothing_is_recorded(tmp_path: Path) -> None:
     (interrupted(tmp_path, step=4) / "version_0" / "evaluation.json").unlink()
-    seed_runs.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
-    (row,) = seeds.read_runs(tmp_path).values()
+    runner.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
+    (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"] == {"best": {}, "last": {}}
 
 
@@ -333,35 +335,35 @@ def test_measures_are_best_over_all_folders_of_a_run(tmp_path: Path) -> None:
         file.parent.mkdir()
         file.write_text(json.dumps({"best": found, "last": found}))
         os.utime(file, (number, number))
-    results = seeds.read_results(tmp_path)
+    results = ledger.read_results(tmp_path)
     assert results["best"] == {"modes": {"value": 5, "step": 1}, "fid": {"value": 7.0, "step": 1}}
     assert results["last"]["fid"] == {"value": 8.0, "step": 2}
 
 
 def test_mean_and_standard_deviation() -> None:
-    assert seeds.mean_std([2.0, 4.0, 9.0]) == pytest.approx((5.0, math.sqrt(13)))
-    assert math.isnan(seeds.mean_std([2.0])[1])
-    assert seeds.show_mean_std([2.0, 4.0, 9.0]) == "5 ± 3.6"
-    assert seeds.show_mean_std([1827.38]) == "1827.4"
-    assert seeds.show_mean_std([]) == ""
+    assert mean_std([2.0, 4.0, 9.0]) == pytest.approx((5.0, math.sqrt(13)))
+    assert math.isnan(mean_std([2.0])[1])
+    assert show_mean_std([2.0, 4.0, 9.0]) == "5 ± 3.6"
+    assert show_mean_std([1827.38]) == "1827.4"
+    assert show_mean_std([]) == ""
 
 
 def test_the_code_version_has_commit_and_changes_of_a_checkout_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "package"
-    (package / "tables").mkdir(parents=True)
+    (package / "runs").mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    monkeypatch.setattr(seeds, "__file__", str(package / "tables" / "seeds.py"))
+    monkeypatch.setattr(ledger, "__file__", str(package / "runs" / "ledger.py"))
     git: Callable[..., Any] = lambda *args: subprocess.run(  # noqa: E731
         ["git", "-c", "user.name=a", "-c", "user.email=a@b", *args], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     git("init")
-    assert "commit" not in seeds.code_version()  # below a checkout, but not of it
+    assert "commit" not in ledger.code_version()  # below a checkout, but not of it
     git("add", "package")
     git("commit", "-m", "x")
     commit = git("rev-parse", "HEAD").stdout.strip()
-    assert {k: v for k, v in seeds.code_version().items() if k != "version"} == {"commit": commit, "dirty": False}
+    assert {k: v for k, v in ledger.code_version().items() if k != "version"} == {"commit": commit, "dirty": False}
     (package / "new.py").write_text("")
-    assert seeds.code_version()["dirty"]
+    assert ledger.code_version()["dirty"]
 
 
 def test_table_2_takes_a_resumed_run_as_one(tmp_path: Path) -> None:
@@ -408,13 +410,13 @@ def test_a_real_run_that_was_killed_before_its_last_measurement_gets_the_same(tm
     settings.append("--trainer.max_steps=2")
     start = [sys.executable, "-m", "lightning_gans", "seeds", *settings, "--seeds=0", "--out=out"]
     subprocess.run(start, cwd=tmp_path, check=True, capture_output=True)
-    (first,) = seeds.read_runs(tmp_path / "out").values()
+    (first,) = ledger.read_runs(tmp_path / "out").values()
     folder = tmp_path / "out" / first["folder"]
     for file in [tmp_path / "out" / "runs.jsonl", *folder.rglob("evaluation.json*")]:
         file.unlink()
     checkpoints = {file: file.stat().st_mtime_ns for file in folder.rglob("*.ckpt")}
     subprocess.run(start, cwd=tmp_path, check=True, capture_output=True)
-    (second,) = seeds.read_runs(tmp_path / "out").values()
+    (second,) = ledger.read_runs(tmp_path / "out").values()
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.ckpt")} == checkpoints
     assert second["results"] == first["results"]
     assert second["results"]["last"]["registered"]["step"] == 2
@@ -434,14 +436,14 @@ def test_real_runs_survive_kill_9(tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "killed").read_text()), 0)
 
-    runs = {seed: row for (_, seed), row in seeds.read_runs(tmp_path / "out").items()}
+    runs = {seed: row for (_, seed), row in ledger.read_runs(tmp_path / "out").items()}
     assert sorted(runs) == [0, 1]
     folder = tmp_path / "out" / runs[0]["folder"] / "gan_grid25"
-    steps = [[row["step"] for row in seeds.read_lines(folder / f"version_{n}" / "evaluation.jsonl")] for n in (0, 1)]
+    steps = [[row["step"] for row in ledger.read_lines(folder / f"version_{n}" / "evaluation.jsonl")] for n in (0, 1)]
     assert steps == [[3], [6, 8]]  # resumed from the checkpoint at step 4
     final = []
     for seed, run in runs.items():
-        *_, record = seeds.read_lines(max((tmp_path / "out" / run["folder"]).rglob("evaluation.jsonl")))
+        *_, record = ledger.read_lines(max((tmp_path / "out" / run["folder"]).rglob("evaluation.jsonl")))
         assert record["seed"] == seed
         assert run["results"]["last"]["registered"] == {"value": record["registered"], "step": 8}
         final.append(record["registered"])

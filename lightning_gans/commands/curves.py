@@ -10,10 +10,13 @@ from typing import Any
 
 import yaml
 
+from lightning_gans.commands._pictures import save_and_say
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.records import is_better, is_measure
 from lightning_gans.figures import plots
-from lightning_gans.tables.seeds import config_hash, mean_std, read_lines
+from lightning_gans.runs.experiment import config_hash
+from lightning_gans.runs.ledger import read_lines
+from lightning_gans.runs.summary import mean_std
 
 _RECORDS = "evaluation.jsonl"
 _COUNTS = {"step", "seed", "noise_seed", "n_real", "num_samples", "devices", "seconds"}
@@ -61,12 +64,7 @@ def main(args: list[str]) -> None:
         folders = "; ".join(" and ".join(str(run.folder) for run in line) for line in lines)
         raise InputError(f"--names must be different and as many as there are lines, {len(lines)}: {folders}")
     figure = plots.curves([(_label(metric), _curves(metric, names, lines)) for metric in metrics])
-    try:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        plots.save(figure, given.out)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{given.out} cannot be written ({error}); set --out to a .png elsewhere") from error
-    print(f"drawn in {given.out}")
+    save_and_say(figure, given.out)
 
 
 def read_run(path: Path) -> Run:
@@ -129,15 +127,15 @@ def _refuse_missing(runs: Sequence[Run], metrics: Sequence[str]) -> None:
 
 
 def _curves(metric: str, names: Sequence[str], lines: Sequence[Sequence[Run]]) -> list[plots.Curve]:
-    found = []
+    curves = []
     for name, line in zip(names, lines, strict=True):
         each = [run.measured[metric] for run in line if metric in run.measured]
         steps = sorted(set.intersection(*map(set, each))) if each else []
         if steps:
             values = [mean_std([measured[step] for measured in each]) for step in steps]
             std = [spread for _, spread in values] if len(each) > 1 else None
-            found.append(plots.Curve(name, steps, [mean for mean, _ in values], std))
-    return found
+            curves.append(plots.Curve(name, steps, [mean for mean, _ in values], std))
+    return curves
 
 
 def _label(metric: str) -> str:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from lightning_gans.errors import InputError
+from lightning_gans.commands._pictures import save_and_say
 from lightning_gans.evaluation.classifiers import load_classifier
 from lightning_gans.evaluation.recipes import RECIPES, classifier_path
 from lightning_gans.evaluation.sampling import evaluating
-from lightning_gans.figures import plots
+from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import KINDS, draw
 from lightning_gans.restore import Weights, restore
 
@@ -24,6 +24,8 @@ def main(args: list[str]) -> None:
     parser.add_argument("--seed", type=int, help="of the noise; that of the run's own pictures where none")
     parser.add_argument("--num_images", type=int, help="images in a grid")
     parser.add_argument("--weights", choices=get_args(Weights), default="raw", help="of the generator (default: %(default)s)")
+    condition_help = "of a conditional model: labels as 7 or cat,dog, or Smiling=1,Male=0; those of test samples where none"
+    parser.add_argument("--condition", metavar="WHAT", help=condition_help)
     given, others = parser.parse_known_args(args)
     own = {f"--pictures.{name}": getattr(given, name) for name in ("seed", "num_images") if getattr(given, name) is not None}
     options = [*others, *(f"{name}={value}" for name, value in own.items())]
@@ -32,13 +34,11 @@ def main(args: list[str]) -> None:
     if path is not None and path.is_file():
         classifier = load_classifier(path)
         pictures.classifier = lambda images: classifier.logits(classifier(images.cpu()))
+    subject = pictures.subject(model, data, step, given.weights)
+    if given.condition is not None:
+        subject.chosen = choose(given.condition, model, data)
     with evaluating(model):
-        figure = draw(given.kind, pictures.subject(model, data, step, given.weights))
+        figure = draw(given.kind, subject)
     kind = f"{given.kind}{'_ema' if given.weights == 'ema' else ''}"
     file = given.out or given.ckpt_path.with_name(f"{given.ckpt_path.stem}_{kind}.png")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        plots.save(figure, file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be written ({error}); set --out to a .png elsewhere") from error
-    print(f"drawn in {file}")
+    save_and_say(figure, file)

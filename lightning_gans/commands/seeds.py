@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lightning_gans.tables.seed_runs import run_missing
-from lightning_gans.tables.seeds import Experiment, parse_seeds, read_runs, summary
+from lightning_gans.runs.experiment import Experiment, parse_seeds
+from lightning_gans.runs.ledger import read_runs
+from lightning_gans.runs.runner import run_missing
+from lightning_gans.runs.summary import summary
 
 
 def main(args: list[str]) -> None:

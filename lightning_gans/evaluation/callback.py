@@ -22,9 +22,9 @@ from lightning_gans.evaluation.inception import Precision
 from lightning_gans.evaluation.measure import Evaluator, MetricName
 from lightning_gans.evaluation.modes import ModeCount, Protocol
 from lightning_gans.evaluation.real import RealImages, RealSet
+from lightning_gans.logs import data_of, log_numbers, run_folder
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
-from lightning_gans.runs import data_of, log_numbers, run_folder
 
 _NEED_A_NETWORK = {"fid", "fd", "kid", "is", "mode_score", "prdc", "diversity"}
 

@@ -18,9 +18,9 @@ from lightning_gans.evaluation import Evaluation
 from lightning_gans.evaluation.sampling import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
-from lightning_gans.figures.stages import Stages
+from lightning_gans.figures.progress import Progress
 from lightning_gans.figures.subject import Subject
-from lightning_gans.runs import data_of, log_numbers, log_picture, run_folder
+from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder
 
 _TIMES = 8
 
@@ -93,7 +93,7 @@ class Pictures(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:
-            Stages(self._folder).begin(trainer.ckpt_path, trainer.global_step)
+            Progress(self._folder).begin(trainer.ckpt_path, trainer.global_step)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
@@ -144,15 +144,15 @@ class Pictures(Callback):
         return self.kinds is None or kind in self.kinds
 
     def _keep(self, trainer: Trainer, name: str, subject: Subject) -> None:
-        changed = Stages(self._folder).add(name, trainer.global_step, KINDS[name].keep(subject))
+        changed = Progress(self._folder).add(name, trainer.global_step, KINDS[name].keep(subject))
         if changed is not None and getattr(KINDS[name], "CHANGES", False):
             log_numbers(trainer, {f"change/{name}": changed})
 
     def _draw_over_training(self, trainer: Trainer, name: str, subject: Subject) -> None:
-        stages = Stages(self._folder).spread(name, _TIMES, getattr(KINDS[name], "CHANGES", False))
-        if len(stages) > 1:
+        times = Progress(self._folder).spread(name, _TIMES, getattr(KINDS[name], "CHANGES", False))
+        if len(times) > 1:
             with _left_out(name + OVER_TRAINING):
-                figure = KINDS[name].over_training(subject, stages)
+                figure = KINDS[name].over_training(subject, times)
                 self._save(trainer, name + OVER_TRAINING, figure, name + OVER_TRAINING)
 
     def _save(self, trainer: Trainer, kind: str, figure: Figure, stem: str) -> None:

@@ -183,10 +183,10 @@ class Curve:
 
 def curves(panels: Sequence[tuple[str, Sequence[Curve]]]) -> Figure:
     """Lines over the training steps, a panel for each (label of its axis, curves); a name looks the same in all of them."""
-    names = list(dict.fromkeys(curve.name for _, some in panels for curve in some))
+    names = list(dict.fromkeys(curve.name for _, shown in panels for curve in shown))
     figure = Figure(figsize=(5.6 * len(panels) + 0.6, 4.2 + 0.2 * len(names)), layout="constrained")
-    for axes, (label, some) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for curve in some:
+    for axes, (label, shown) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for curve in shown:
             number = names.index(curve.name)
             colour, style = _LINE_COLOURS[number % len(_LINE_COLOURS)], _LINE_STYLES[number % len(_LINE_STYLES)]
             mark = "o" if len(curve.steps) <= 40 else None

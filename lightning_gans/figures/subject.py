@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
+from lightning_gans.figures.conditions import Chosen
 from lightning_gans.protocols import encodes
 from lightning_gans.randomness import keyed_generator
 
@@ -32,6 +34,7 @@ class Subject:
         num_points: points in a scatter plot, samples behind a density.
         classifier: gives logits ``(N, classes)`` of uint8 images ``(N, C, H, W)``.
         weights: the generator's ``raw`` ones, or their average (``ema``), for titles.
+        chosen: what samples are made under; none for what travels with test samples.
     """
 
     model: Any
@@ -42,18 +45,20 @@ class Subject:
     num_points: int = 2000
     classifier: Callable[[Tensor], Tensor] | None = None
     weights: str = "raw"
+    chosen: Chosen | None = None
 
     @property
     def name(self) -> str:
         """Such as "GAAN, step 5000"."""
         step = "" if self.step is None else f", step {self.step}"
-        return f"{type(self.model).__name__}{step}{', averaged weights' if self.weights == 'ema' else ''}"
+        averaged = ", averaged weights" if self.weights == "ema" else ""
+        return f"{type(self.model).__name__}{step}{averaged}{f', under {self.chosen.text}' if self.chosen else ''}"
 
     @property
     def samples_of(self) -> str:
         """What its samples are, for titles: such as "samples of GAAN, step 5000"."""
-        made = "reconstructed training samples" if self.from_images else "samples"
-        return f"{made} of {self.name}"
+        what = "reconstructed training samples" if self.from_images else "samples"
+        return f"{what} of {self.name}"
 
     @property
     def from_images(self) -> bool:
@@ -77,7 +82,8 @@ class Subject:
 
     def _make(self, n: int) -> Tensor:
         generator = keyed_generator("pictures", self.seed)
-        return self.model.sample(n, self.conditions(self.rows(n)), generator=generator).float().cpu()
+        rows = self.rows(n)
+        return self.model.sample(n, self._wanted(rows, _turns(rows)), generator=generator).float().cpu()
 
     def rows(self, n: int) -> Tensor:
         """Numbers of ``n`` test samples, the same each time, in no order: datasets may be sorted by class."""
@@ -88,27 +94,39 @@ class Subject:
         """Test samples by number, where the model is."""
         return self.to_model(self.data.real("test", rows))
 
-    def conditions(self, rows: Tensor) -> Tensor | None:
-        """What travels with test samples by number, where the model is."""
-        found = None if self.data is None else self.data.conditions("test", rows)
-        return None if found is None else found.to(self.model.device)
+    def conditions(self, rows: Tensor) -> Any:
+        """What travels with test samples by number, where the model is: a tensor, a dict of tensors, or ``None``."""
+        return None if self.data is None else move_data_to_device(self.data.conditions("test", rows), self.model.device)
+
+    def _wanted(self, rows: Tensor, turns: Tensor) -> Any:
+        """What samples are made under: that of test samples by number, or what was chosen, by turns."""
+        return self.conditions(rows) if self.chosen is None else self.chosen.of(turns).to(self.model.device)
 
     def to_model(self, x: Tensor) -> Tensor:
         """``x`` on the model's device and in the precision of its parameters."""
         return x.to(self.model.device, self.model.dtype)
 
     def encode(self, rows: Tensor) -> Tensor:
-        """Latents ``(N, dim)`` of test samples by number."""
-        return torch.cat([self.model.encode(self.real(some), self.conditions(some)) for some in rows.split(BATCH)])
+        """Latents ``(N, dim)`` of test samples by number, under what travels with them."""
+        return torch.cat([self.model.encode(self.real(part), self.conditions(part)) for part in rows.split(BATCH)])
 
     def decode(self, z: Tensor, rows: Tensor) -> Tensor:
-        """What latents are decoded to, float32 on the processor, each under the condition of a test sample by number."""
-        pairs = zip(self.to_model(z).split(BATCH), rows.split(BATCH), strict=True)
-        return torch.cat([self.model.decode(some, self.conditions(row)).float().cpu() for some, row in pairs])
+        """What latents are decoded to, float32 on the processor.
+
+        Each under the condition of a test sample by number, or under those that were chosen, in turn; latents of the same
+        test sample that follow each other have one turn.
+        """
+        parts = zip(self.to_model(z).split(BATCH), rows.split(BATCH), _turns(rows).split(BATCH), strict=True)
+        return torch.cat([self.model.decode(part, self._wanted(*of)).float().cpu() for part, *of in parts])
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Test samples by number, encoded and decoded."""
         return self.decode(self.encode(rows), rows)
+
+
+def _turns(rows: Tensor) -> Tensor:
+    """``(N,)``: counts from 0, and on where a row is another than the one before."""
+    return rows.unique_consecutive(return_inverse=True)[1]
 
 
 def no_encoder(subject: Subject) -> str | None:
@@ -134,8 +152,8 @@ def scatter(subject: Subject, panels: Sequence[tuple[str, Tensor]]) -> Figure:
     return plots.scatter(panels, centres, extent or float(panels[-1][1].abs().max()))
 
 
-def draw_stages(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:
+def draw_times(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """A row of images, or a panel of points, for each (title, samples)."""
     if subject.points:
-        return scatter(subject, stages)
-    return plots.grids([(title, made[:COLUMNS], COLUMNS) for title, made in stages])
+        return scatter(subject, times)
+    return plots.grids([(title, samples[:COLUMNS], COLUMNS) for title, samples in times])

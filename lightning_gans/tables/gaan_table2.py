@@ -22,7 +22,10 @@ import yaml
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.modes import perfect_mixture
-from lightning_gans.tables import seed_runs, seeds
+from lightning_gans.runs import runner
+from lightning_gans.runs.experiment import Experiment, config_hash
+from lightning_gans.runs.ledger import read_lines
+from lightning_gans.runs.summary import mean_std
 
 _COLUMNS = {"modes": 2, "registered": 2, "tv_true": 2, "tv_differential": 2}
 _SAMPLES = 2000
@@ -38,7 +41,7 @@ class Row:
     options: tuple[str, ...]
     published: dict[str, tuple[float, float]]
 
-    def made(self, config: dict[str, Any]) -> bool:
+    def includes(self, config: dict[str, Any]) -> bool:
         """Whether a run with this resolved config belongs to the row."""
         model = config["model"]
         without_distance = model["init_args"].get("lambda_r") == 0
@@ -77,21 +80,21 @@ def find_runs(folder: Path) -> dict[str, list[dict[str, Any]]]:
     runs: dict[str, dict[tuple[str, int], dict[str, Any]]] = {row.name: {} for row in ROWS}
     for file in sorted(folder.rglob("evaluation.jsonl")):
         config = yaml.safe_load((file.parent / "config.yaml").read_text())
-        fitted = [record for record in seeds.read_lines(file) if record["stage"] == "fit" and record["dataset"] == "grid25"]
+        fitted = [record for record in read_lines(file) if record["stage"] == "fit" and record["dataset"] == "grid25"]
         for row in ROWS:
-            if fitted and row.made(config):
-                run = seeds.config_hash(config), fitted[-1]["seed"]
+            if fitted and row.includes(config):
+                run = config_hash(config), fitted[-1]["seed"]
                 known = runs[row.name].get(run, fitted[-1])
                 runs[row.name][run] = max(known, fitted[-1], key=lambda record: record["step"])
-    return {name: list(found.values()) for name, found in runs.items()}
+    return {name: list(of_row.values()) for name, of_row in runs.items()}
 
 
 def report(folder: Path) -> str:
     """The table as text: ours beside the published row, and the ceiling."""
     lines = [f"{'':<16}{'seeds':>12}{'steps':>8}" + "".join(f"{name:>20}" for name in _COLUMNS)]
-    found = find_runs(folder)
+    there = find_runs(folder)
     for row in ROWS:
-        if runs := found[row.name]:
+        if runs := there[row.name]:
             seeds_of_runs = ",".join(map(str, sorted({run["seed"] for run in runs})))
             steps = "/".join(sorted({str(run["step"]) for run in runs}))
             lines.append(f"{row.name:<16}{seeds_of_runs:>12}{steps:>8}" + _cells(_spread(runs)))
@@ -104,11 +107,11 @@ def run_missing(folder: Path, epochs: int, wanted: Sequence[int], jobs: int) -> 
     """Train every row with every seed that ``folder`` has no record of, ``jobs`` at a time; how many failed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # faster than two for networks as small as these
     options = [[f"--config=configs/{row.config}.yaml", f"--trainer.max_epochs={epochs}", *row.options] for row in ROWS]
-    return seed_runs.run_missing(folder, [seeds.Experiment.resolve(given) for given in options], wanted, jobs)
+    return runner.run_missing(folder, [Experiment.resolve(given) for given in options], wanted, jobs)
 
 
 def _spread(runs: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    return {name: seeds.mean_std([run[name] for run in runs]) for name in _COLUMNS}
+    return {name: mean_std([run[name] for run in runs]) for name in _COLUMNS}
 
 
 def _cells(numbers: dict[str, tuple[float, float]]) -> str:

@@ -50,9 +50,9 @@ def main() -> None:
     assert labels is not None
     for kept in (8, 5, 2):
         of_these = (labels < kept).nonzero().flatten()
-        some = of_these[torch.randperm(len(of_these), generator=keyed_generator("sanity", kept))[: given.n]]
+        kept_rows = of_these[torch.randperm(len(of_these), generator=keyed_generator("sanity", kept))[: given.n]]
         print(
-            f"{f'{kept} of 10 classes':<28}{frechet_distance(test, statistics(network, data, 'train', some)):>10.3f}",
+            f"{f'{kept} of 10 classes':<28}{frechet_distance(test, statistics(network, data, 'train', kept_rows)):>10.3f}",
             flush=True,
         )
 
@@ -78,8 +78,8 @@ def chosen(data: Images, split: str, n: int) -> Tensor:
 def statistics(network: FeatureNetwork, data: Images, split: str, rows: Tensor, spoil: Spoil = lambda x: x) -> Gaussian:
     """Of the features of some images."""
     sums = FeatureSums(network.dim)
-    for some in tqdm(rows.split(_BATCH), leave=False, delay=5):
-        sums.update(network(quantise(spoil(data.real(split, some)))))
+    for block in tqdm(rows.split(_BATCH), leave=False, delay=5):
+        sums.update(network(quantise(spoil(data.real(split, block)))))
     return sums.gaussian()
 
 

@@ -280,10 +280,10 @@ def test_the_density_of_samples_lies_beside_that_of_the_data() -> None:
     assert float(found[1]) > 5
 
 
-def test_stages_of_training_have_a_row_or_a_panel_each() -> None:
+def test_times_of_training_have_a_row_or_a_panel_each() -> None:
     model = Painter()
-    stages = [(f"step {n}", model.decode(torch.full((12, 2), n / 4))) for n in (0, 4)]
-    figure = samples.over_training(subject(model), stages)
+    times = [(f"step {n}", model.decode(torch.full((12, 2), n / 4))) for n in (0, 4)]
+    figure = samples.over_training(subject(model), times)
     assert [text.get_text() for text in figure.texts] == ["step 0", "step 4"]
     assert [np.unique(tiles(figure, panel)).tolist() for panel in (0, 1)] == [[128], [255]]
     points = samples.over_training(subject(Placer(), Plane()), [("one", torch.rand(9, 2)), ("two", torch.rand(9, 2))])

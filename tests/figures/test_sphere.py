@@ -95,7 +95,7 @@ def test_the_first_unit_is_the_inner_ring_and_classes_have_their_colours() -> No
     assert figure.axes[0].get_title() == "symbols of Bicameral, step 7"
 
 
-def test_the_stages_of_a_training_are_panels_each_around_its_own_middle() -> None:
+def test_the_times_of_a_training_are_panels_each_around_its_own_middle() -> None:
     it = Subject(Bicameral(), Album(), step=7, num_points=50)
     kept = sphere.keep(it)
     assert kept.shape == (50, 2, 3)

@@ -10,7 +10,7 @@ It may have
 - ``EACH_TIME = True``: it is drawn as training goes on and not only at its end;
 - ``PLACE``, its number in lists; those without one come last, by name;
 - ``keep(subject) -> Tensor``, what of each time is needed to show the way of the training, and
-  ``over_training(subject, stages) -> Figure``, which shows it from (title, what was kept) of some of the times, in their order;
+  ``over_training(subject, times) -> Figure``, which shows it from (title, what was kept) of some of the times, in their order;
   numbers are kept in 16 bits;
 - ``keeps(subject) -> bool``, whether that makes sense for a model;
 - ``CHANGES = True``: these titles say the mean squared change of what was kept since the time before.
@@ -32,8 +32,8 @@ OVER_TRAINING = "_over_training"
 
 
 def _find() -> dict[str, ModuleType]:
-    found = {name: importlib.import_module(f"{__name__}.{name}") for _, name, _ in pkgutil.iter_modules(__path__)}
-    return dict(sorted(found.items(), key=lambda kind: (getattr(kind[1], "PLACE", len(found)), kind[0])))
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for _, name, _ in pkgutil.iter_modules(__path__)}
+    return dict(sorted(modules.items(), key=lambda kind: (getattr(kind[1], "PLACE", len(modules)), kind[0])))
 
 
 KINDS = _find()

@@ -23,8 +23,8 @@ def draw(subject: Subject) -> Figure:
     real, latents = subject.real(rows).float().cpu(), subject.encode(rows).float().cpu()
     noise = torch.randn(latents.shape, generator=keyed_generator("blurring", subject.seed)) / latents.shape[1] ** 0.5
     project = subject.model.prior.project
-    made = [subject.decode(project(latents + length * noise), rows) for length in _LENGTHS]
-    table = torch.stack([real, *made], dim=1).flatten(0, 1)
+    decoded = [subject.decode(project(latents + length * noise), rows) for length in _LENGTHS]
+    table = torch.stack([real, *decoded], dim=1).flatten(0, 1)
     sizes = ", ".join(f"{length:g}" for length in _LENGTHS)
     sigma = f"sigma is that over the root of {latents.shape[1]}"
     title = f"test images, and what {subject.name} makes of their latents with noise of length {sizes} ({sigma})"

@@ -16,13 +16,13 @@ def draw(subject: Subject) -> Figure:
     """The density on the line that the mean of each sample's dimensions has, beside that of the data (GAAN, Fig. 4)."""
     rows = subject.rows(min(subject.num_points, subject.data.size("test")))
     z = subject.model.prior.sample(subject.num_points, keyed_generator("density", subject.seed))
-    made = subject.decode(z, subject.rows(len(z)))
+    fake = subject.decode(z, subject.rows(len(z)))
     real = subject.real(rows).float().cpu()
-    found = density_kl_1d(real, made)
-    values = [("test data", real, found.real), (subject.samples_of, made, found.fake)]
+    divergence = density_kl_1d(real, fake)
+    values = [("test data", real, divergence.real), (subject.samples_of, fake, divergence.fake)]
     unit = "value, data units" if subject.points else "mean of an image's pixels, which are in [-1, 1]"
-    title = f"KL(samples || test data) = {found.kl:.3g} nats\n{len(made)} samples, {len(real)} of the test data"
-    return plots.densities(found.grid, [(name, x.flatten(1).mean(1), curve) for name, x, curve in values], unit, title)
+    title = f"KL(samples || test data) = {divergence.kl:.3g} nats\n{len(fake)} samples, {len(real)} of the test data"
+    return plots.densities(divergence.grid, [(name, x.flatten(1).mean(1), curve) for name, x, curve in values], unit, title)
 
 
 def why_not(subject: Subject) -> str | None:

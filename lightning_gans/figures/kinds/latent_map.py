@@ -37,7 +37,7 @@ def draw(subject: Subject) -> Figure:
     if subject.classifier is not None:
         side = _MAP_SIDE["labels"]
         images = plots.to_bytes(_decode_square(subject, (low, high), side))
-        logits = torch.cat([subject.classifier(some.to(subject.model.device)).cpu() for some in images.split(BATCH)])
+        logits = torch.cat([subject.classifier(part.to(subject.model.device)).cpu() for part in images.split(BATCH)])
         names = classes or [str(number) for number in range(logits.shape[1])]
         title = "Classifier's label of the decoded image"
         plots.draw_regions(next(axes), logits.argmax(dim=1).view(side, side), names, title)

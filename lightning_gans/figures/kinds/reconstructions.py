@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.figures.subject import COLUMNS, Subject, draw_stages, no_data, no_encoder, not_in_plane, scatter
+from lightning_gans.figures.subject import COLUMNS, Subject, draw_times, no_data, no_encoder, not_in_plane, scatter
 
 PLACE = 1
 EACH_TIME = CHANGES = True
@@ -31,11 +31,11 @@ def keep(subject: Subject) -> Tensor:
     return subject.reconstruct(_kept(subject))
 
 
-def over_training(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:
+def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """The same test samples as they are and as they were reconstructed at each time (SAE, section 6.2)."""
     real = subject.real(_kept(subject)).float().cpu()
     title = "test points" if subject.points else f"test images, and what {type(subject.model).__name__} made of them"
-    return draw_stages(subject, [(title, real), *stages])
+    return draw_times(subject, [(title, real), *times])
 
 
 def why_not(subject: Subject) -> str | None:

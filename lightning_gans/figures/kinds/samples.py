@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.figures.subject import COLUMNS, Subject, draw_stages, not_in_plane, scatter
+from lightning_gans.figures.subject import COLUMNS, Subject, draw_times, not_in_plane, scatter
 
 PLACE = 0
 EACH_TIME = CHANGES = True
@@ -32,9 +32,9 @@ def keeps(subject: Subject) -> bool:
     return not subject.from_images
 
 
-def over_training(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:
+def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """Samples of the same noise at several times."""
-    return draw_stages(subject, stages)
+    return draw_times(subject, times)
 
 
 def why_not(subject: Subject) -> str | None:

@@ -25,20 +25,20 @@ def draw(subject: Subject) -> Figure:
 def keep(subject: Subject) -> Tensor:
     """Both units' symbols of the same test samples each time, ``(N, 2, 3)``."""
     rows = _rows(subject)
-    return torch.cat([subject.model.unit_symbols(subject.real(some)).float().cpu() for some in rows.split(BATCH)])
+    return torch.cat([subject.model.unit_symbols(subject.real(part)).float().cpu() for part in rows.split(BATCH)])
 
 
-def over_training(subject: Subject, stages: Sequence[tuple[str, Tensor]]) -> Figure:
+def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """The same test samples' symbols at each time, each around the middle that the first unit's have then."""
     labels, names = subject.data.labels("test"), list(subject.data.classes)
-    numbers = torch.zeros(len(stages[0][1]), dtype=torch.long) if labels is None else labels.cpu()[_rows(subject)]
+    numbers = torch.zeros(len(times[0][1]), dtype=torch.long) if labels is None else labels.cpu()[_rows(subject)]
     palette = [BLUE] if labels is None else class_colours(max(len(names), int(numbers.max()) + 1))
     colours = [palette[number] for number in numbers.tolist()]
-    columns = min(4, len(stages))
-    rows = -(-len(stages) // columns)
+    columns = min(4, len(times))
+    rows = -(-len(times) // columns)
     figure = Figure(figsize=(max(4.8, 3.2 * columns), 3.4 * rows + 1.4), layout="constrained")
     right = None
-    for place, (title, symbols) in enumerate(stages, 1):
+    for place, (title, symbols) in enumerate(times, 1):
         axes = figure.add_subplot(rows, columns, place)
         _draw_globe(axes, title)
         flat, right = project(symbols, symbols[:, 0].mean(dim=0), right)

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 
-class Stages:
+class Progress:
     """A small file a kind and a time, so that a resumed run still has what was kept before.
 
     Not in checkpoints: every one of them would hold all times again. Numbers are stored in 16 bits.
 
     Args:
-        pictures: the folder of the run's pictures; the files are in ``stages/`` of it.
+        pictures: the folder of the run's pictures; the files are in ``progress/`` of it.
     """
 
     def __init__(self, pictures: Path) -> None:
-        self._folder = pictures / "stages"
+        self._folder = pictures / "progress"
 
     def begin(self, checkpoint: str | Path | None, step: int) -> None:
         """Take over what the run that is resumed has kept up to its step, and nothing of any other run."""
@@ -58,11 +58,11 @@ class Stages:
         files = self._files(kind)
         if len(files) > count:
             files = [files[round(i * (len(files) - 1) / (count - 1))] for i in range(count)]
-        stages = [self._stage(file, changes) for file in files]
-        return [stage for stage in stages if stage[1].shape == stages[-1][1].shape]  # resumed with other settings of pictures
+        times = [self._time(file, changes) for file in files]
+        return [time for time in times if time[1].shape == times[-1][1].shape]  # resumed with other settings of pictures
 
     @staticmethod
-    def _stage(file: Path, changes: bool) -> tuple[str, Tensor]:
+    def _time(file: Path, changes: bool) -> tuple[str, Tensor]:
         with np.load(file) as stored:
             kept, changed = torch.from_numpy(stored["kept"]).float(), float(stored["changed"])
         said = f",\nmean squared change {changed:.2g} / 100 steps" if changes and not np.isnan(changed) else ""
@@ -73,7 +73,7 @@ class Stages:
 
     @staticmethod
     def _places(checkpoint: str | Path) -> list[Path]:
-        return [folder / "pictures" / "stages" for folder in Path(checkpoint).parents[:2]]
+        return [folder / "pictures" / "progress" for folder in Path(checkpoint).parents[:2]]
 
 
 def _step(file: Path) -> int:

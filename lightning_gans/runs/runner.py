@@ -1,4 +1,4 @@
-"""The processes behind ``lightning_gans.tables.seeds``: one ``lightning fit`` a seed, some at a time."""
+"""The processes: one ``lightning fit`` a seed, some at a time, on this machine."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lightning_gans.errors import InputError
-from lightning_gans.tables import seeds as ledger
-from lightning_gans.tables.seeds import Experiment
+from lightning_gans.runs import ledger
+from lightning_gans.runs.experiment import Experiment
 
 _POLL = 0.1
 _SHOWN = 8
@@ -135,7 +135,7 @@ class Run:
         results = ledger.read_results(self.folder)
         if self.checkpoint is not None and self.checkpoint == last_checkpoint(self.folder):  # there was nothing left to train
             step = _step(self.checkpoint)
-            if all(found["step"] < step for found in results["last"].values()):
+            if all(measured["step"] < step for measured in results["last"].values()):
                 late = self._measured_late(step)
                 if not late and not self.only_measures:
                     self.only_measures = True
@@ -200,8 +200,8 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.is_file() else None
-    return found[1] if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*: (.+)", info.read_text()) if info.is_file() else None
+    return match[1] if match else platform.processor() or platform.machine()
 
 
 def _step(checkpoint: Path) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 from lightning_gans import SAE, Pictures
 from lightning_gans.figures import kinds, plots
 from lightning_gans.figures.kinds import reconstructions, samples
-from lightning_gans.figures.stages import Stages
+from lightning_gans.figures.progress import Progress
 from lightning_gans.figures.subject import Subject
 from tests.figures.test_kinds import Album, Copyist, Placer, Plane, subject, tiles, to_bytes
 from tests.games.gaan import make_gaan, make_image_gaan
@@ -27,22 +27,22 @@ def kept(value: float) -> Tensor:
 
 
 def test_the_change_is_the_mean_square_since_the_time_before_per_100_steps(tmp_path: Path) -> None:
-    stages = Stages(tmp_path)
-    assert stages.add("it", 100, torch.tensor([0.0, 1.0])) is None
-    assert stages.add("it", 150, torch.tensor([0.5, 0.0])) == pytest.approx((0.25 + 1) / 2 * 100 / 50)
-    assert stages.add("it", 950, torch.tensor([0.5, 2.0])) == pytest.approx(4 / 2 * 100 / 800)
-    titles = [title for title, _ in stages.spread("it", 8, changes=True)]
+    times = Progress(tmp_path)
+    assert times.add("it", 100, torch.tensor([0.0, 1.0])) is None
+    assert times.add("it", 150, torch.tensor([0.5, 0.0])) == pytest.approx((0.25 + 1) / 2 * 100 / 50)
+    assert times.add("it", 950, torch.tensor([0.5, 2.0])) == pytest.approx(4 / 2 * 100 / 800)
+    titles = [title for title, _ in times.spread("it", 8, changes=True)]
     assert titles[0] == "step 100"
     assert titles[1:3] == ["step 150,\nmean squared change 1.2 / 100 steps", "step 950,\nmean squared change 0.25 / 100 steps"]
-    assert [title for title, _ in stages.spread("it", 8, changes=False)] == [f"step {n}" for n in (100, 150, 950)]
+    assert [title for title, _ in times.spread("it", 8, changes=False)] == [f"step {n}" for n in (100, 150, 950)]
 
 
 def test_what_was_kept_with_other_settings_is_not_set_beside_what_is_kept_now(tmp_path: Path) -> None:
-    stages = Stages(tmp_path)
+    times = Progress(tmp_path)
     for step, count in ((1, 3), (2, 3), (3, 2), (4, 2)):
-        stages.add("it", step, torch.zeros(count))
-    assert [title for title, _ in stages.spread("it", 8, changes=False)] == ["step 3", "step 4"]
-    assert stages.add("it", 5, torch.zeros(1)) is None
+        times.add("it", step, torch.zeros(count))
+    assert [title for title, _ in times.spread("it", 8, changes=False)] == ["step 3", "step 4"]
+    assert times.add("it", 5, torch.zeros(1)) is None
 
 
 def test_samples_of_an_empirical_prior_are_others_each_time_and_not_kept() -> None:
@@ -54,35 +54,35 @@ def test_samples_of_an_empirical_prior_are_others_each_time_and_not_kept() -> No
 
 
 def test_the_first_the_last_and_some_evenly_between_are_shown_and_kinds_kept_apart(tmp_path: Path) -> None:
-    stages = Stages(tmp_path)
+    times = Progress(tmp_path)
     for step in range(10, 310, 10):
-        stages.add("it", step, kept(step / 512))
-        stages.add("more_it", step, kept(-1))
-    shown = stages.spread("it", 4, changes=False)
+        times.add("it", step, kept(step / 512))
+        times.add("more_it", step, kept(-1))
+    shown = times.spread("it", 4, changes=False)
     assert [title for title, _ in shown] == ["step 10", "step 110", "step 200", "step 300"]
     assert [value.unique().tolist() for _, value in shown] == [[10 / 512], [110 / 512], [200 / 512], [300 / 512]]
-    assert len(stages.spread("more_it", 40, changes=False)) == 30
+    assert len(times.spread("more_it", 40, changes=False)) == 30
     assert sum(file.stat().st_size for file in tmp_path.rglob("*.npz")) < 60 * 1000
 
 
 def test_a_resumed_run_takes_over_what_was_kept_up_to_its_step_and_of_no_other_run(tmp_path: Path) -> None:
     def steps(folder: Path) -> list[str]:
-        return [title for title, _ in Stages(folder).spread("it", 9, changes=False)]
+        return [title for title, _ in Progress(folder).spread("it", 9, changes=False)]
 
     first, second = tmp_path / "first" / "pictures", tmp_path / "second" / "pictures"
     for folder in (first, second):
         for step in (1, 2, 3):
-            Stages(folder).add("it", step, kept(step))
-    Stages(second).add("it", 9, kept(9))
+            Progress(folder).add("it", step, kept(step))
+    Progress(second).add("it", 9, kept(9))
     checkpoint = tmp_path / "first" / "checkpoints" / "last.ckpt"
-    Stages(second).begin(checkpoint, 2)
+    Progress(second).begin(checkpoint, 2)
     assert steps(second) == ["step 1", "step 2"]
     assert steps(first) == ["step 1", "step 2", "step 3"]
-    Stages(first).begin(checkpoint, 2)
+    Progress(first).begin(checkpoint, 2)
     assert steps(first) == ["step 1", "step 2"], "the same run goes on"
-    Stages(second).begin(None, 0)
+    Progress(second).begin(None, 0)
     assert steps(second) == []
-    Stages(tmp_path / "new").begin(tmp_path / "lone.ckpt", 5)
+    Progress(tmp_path / "new").begin(tmp_path / "lone.ckpt", 5)
     assert steps(tmp_path / "new") == []
 
 
@@ -143,8 +143,8 @@ def test_whatever_kind_keeps_something_is_drawn_over_the_training(tmp_path: Path
     shown: list[tuple[str, Tensor]] = []
     logged: list[dict[str, float]] = []
 
-    def over_training(it: Subject, stages: list[tuple[str, Tensor]]) -> Figure:
-        shown.extend(stages)
+    def over_training(it: Subject, times: list[tuple[str, Tensor]]) -> Figure:
+        shown.extend(times)
         return plots.scatter([("it", torch.rand(9, 2))], None, 1.0)
 
     weights = SimpleNamespace(

@@ -1,0 +1,82 @@
+"""What the command and the restoring of checkpoints share: the sections of a config, and what their parser refuses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, cast
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lightning_gans import messages, paper_modules
+from lightning_gans.data import Images
+from lightning_gans.errors import InputError
+from lightning_gans.evaluation import Evaluation
+from lightning_gans.figures import Pictures
+from lightning_gans.lightning_internals import PlainCLI
+
+
+class ParseError(InputError):
+    """What the parser says of a setting that does not fit, at its full length."""
+
+
+class Parser(LightningArgumentParser):
+    """Raises what is wrong, where its base would print a page of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise ParseError(message) from ex
+
+
+class ConfigCLI(PlainCLI):
+    """Model, data, evaluation, pictures and trainer, as a config and a command line describe them.
+
+    Raises:
+        InputError: a setting does not fit.
+    """
+
+    def __init__(self, args: ArgsType = None, **settings: Any) -> None:
+        super().__init__(
+            None,
+            Images,
+            parser_class=Parser,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            args=args,
+            **settings,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(Evaluation, "evaluation")
+        parser.add_lightning_class_args(Pictures, "pictures")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        try:
+            self.config = parser.parse_args(cast("list[str] | None", args))
+        except ParseError as error:
+            raise InputError(messages.of_parser(error)) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        with refused_in_one_sentence():
+            return super().instantiate_trainer(**kwargs)
+
+
+@contextmanager
+def refused_in_one_sentence() -> Iterator[None]:
+    """What Lightning says of the trainer's settings becomes an ``InputError``."""
+    try:
+        yield
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        raise InputError(f"trainer: {messages.first_sentence(error)} (see lightning fit --help)") from error
+
+
+def make_ready() -> None:
+    """Let models be found by their names, and leave out warnings that do not apply."""
+    sys.path.insert(0, os.getcwd())  # a class in a file of the user's own
+    for module in paper_modules():  # so that `--model GAAN` is found
+        importlib.import_module(module)
+    messages.quiet()

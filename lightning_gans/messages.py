@@ -1,0 +1,94 @@
+"""What other libraries say, made short: the one place that knows their prose. A test pins the words of each pattern."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+
+from lightning_gans.errors import InputError
+
+_HELP = "(see lightning fit --help)"
+
+# jsonargparse raises plain TypeErrors and ValueErrors from one another, innermost last, with all that they know in the text.
+# The setting's name; a nested setting has one such error for every part of it
+_KEY = re.compile(r'Parser key "([^"]+)"(?: element \d+)?:?\s*')
+# What each of the types says that a value may have; the chain goes on from the first of them alone
+_MEMBER = re.compile(r"^  - (.*)", re.MULTILINE)
+_NO_MEMBER = "Expected a <class 'NoneType'>"
+# Types as Python prints them
+_CLASS = re.compile(r"(?:a )?<class '(?:\w+\.)*(\w+)'>")
+_LITERAL = re.compile(r"(?:a )?typing\.Literal\[([^\]]*)\]")
+# The value, after what was expected of it
+_VALUE = ". Got value: "
+# A class that is neither one of ours nor written with its module
+_NO_CLASS = "Expected a dot import path string: "
+
+# Others in the chain, such as KeyError, say nothing to a reader
+_REASONS = (InputError, TypeError, ValueError, AttributeError, ImportError)
+
+# Lightning's refusals are paragraphs of advice without any other structure, and only their first sentence says what is wrong.
+_SENTENCE_END = re.compile(r"(?<=[a-z)`'])\. (?=[A-Z])")
+
+# Python picks warnings by their text, and so does Lightning's documentation; categories and modules would hide others, too.
+WARNINGS = (
+    # torch on how Lightning itself takes batches apart
+    r".*LeafSpec",
+    # validation is the callback's, so that there is no loader for it
+    "Total length of `list` across ranks is zero",
+    # the model's takes the batch over from the data module's loader, as it should
+    "You have overridden `on_after_batch_transfer`",
+    # what is saved is the state after the step, as it should be
+    "Using ModelCheckpoint with manual optimization",
+    # a resumed run has a folder of its own
+    "The dirpath has changed",
+    # how Lightning itself gathers over ranks
+    r"torch\.distributed\.nn\.functional\.\w+ is deprecated",
+)
+# Lightning has no switch for what it advertises
+_ADVERTISER = "lightning.pytorch.utilities.rank_zero"
+_ADVERTISED = "litlogger"
+
+
+def quiet() -> None:
+    """Leave out warnings that do not apply to this package, and what nobody asked for."""
+    for pattern in WARNINGS:
+        warnings.filterwarnings("ignore", pattern)
+    logging.getLogger(_ADVERTISER).addFilter(_no_advertisement)
+
+
+def first_sentence(error: Exception) -> str:
+    """What is wrong, without advice, on one line and without a full stop."""
+    return _SENTENCE_END.split(" ".join(str(error).split()))[0].rstrip(".")
+
+
+def of_parser(error: InputError) -> str:
+    """A parser's refusal as one sentence: the path of the setting, what is wrong with it, where to look."""
+    chain = [*_causes(error)]
+    keys = [match[1] for link in chain if (match := _KEY.match(str(link)))]
+    reasons = [link for link in chain if isinstance(link, _REASONS)]
+    others = _MEMBER.findall(str(reasons[-2])) if len(reasons) > 1 else []
+    reason = _reason(_KEY.sub("", str(reasons[-1]), count=1), others)
+    return f"{'.'.join(dict.fromkeys(keys))}: {reason} {_HELP}".removeprefix(": ")
+
+
+def _reason(said: str, others: list[str]) -> str:
+    """What is wrong with a value, after what other types that it may have say of it."""
+    said = " ".join(said.split())
+    if said.startswith(_NO_CLASS):
+        return f"there is no class {said.removeprefix(_NO_CLASS)}; name a paper or give module.Class"
+    said, got, value = said.partition(_VALUE)
+    expected = [said, *(other.removeprefix("Expected ") for other in others[1:] if other != _NO_MEMBER)] if got else [said]
+    shown = _LITERAL.sub(r"one of \1", _CLASS.sub(r"\1", " or ".join(expected))).rstrip(".")
+    return f"{shown}, not {value.rstrip('.')}" if got else shown
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _no_advertisement(record: logging.LogRecord) -> bool:
+    return _ADVERTISED not in record.getMessage()
