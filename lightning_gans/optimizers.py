@@ -60,7 +60,7 @@ class AdamStep:
     @classmethod
     def of(cls, optimizer: Optimizer) -> AdamStep | None:
         """The step of an optimiser, ``None`` where it is another one than plain Adam with a single group of parameters."""
-        if not isinstance(optimizer, torch.optim.Adam) or type(optimizer).step is not torch.optim.Adam.step:
+        if type(optimizer) not in (Adam, torch.optim.Adam):  # one that inherits may step otherwise
             return None
         (group, *others) = optimizer.param_groups
         if others or any(group.get(name) for name in ("amsgrad", "maximize", "decoupled_weight_decay")):
