@@ -18,10 +18,10 @@ from lightning_gans import InputError
 from lightning_gans.__main__ import main as lightning
 from lightning_gans.cli import main as train
 from lightning_gans.commands.probe import main
-from lightning_gans.evaluation.clustering import clustering_error, kmeans_error, kmeans_nmi
-from lightning_gans.evaluation.densities import density_kl_1d, parzen_log_likelihood
-from lightning_gans.evaluation.probes import few_labels, knn_probe, linear_probe, pooled_features, svm_probe
-from lightning_gans.evaluation.sampling import samples
+from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error, kmeans_nmi
+from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log_likelihood
+from lightning_gans.evaluation.probes.classification import few_labels, knn_probe, linear_probe, pooled_features, svm_probe
+from lightning_gans.evaluation.samples.drawing import samples
 from lightning_gans.restore import restore
 
 DIGITS = Path(__file__).parents[1] / "configs" / "gaan_digits.yaml"

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.estimate import Estimate
-from lightning_gans.evaluation.probes import pooled_features
-from lightning_gans.evaluation.sampling import BLOCK, samples
+from lightning_gans.evaluation.probes.classification import pooled_features
+from lightning_gans.evaluation.probes.estimate import Estimate
+from lightning_gans.evaluation.samples.drawing import BLOCK, samples
 from lightning_gans.protocols import Encodes, Features, Generates
 
 _HELD_OUT = 10_000

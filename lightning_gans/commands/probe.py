@@ -18,12 +18,19 @@ from lightning_gans import checks
 from lightning_gans.commands._probed import GRID, Measure, Probed
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.evaluation.clustering import clustering_error, kmeans_error
-from lightning_gans.evaluation.densities import density_kl_1d, parzen_log_likelihood
-from lightning_gans.evaluation.estimate import Estimate
-from lightning_gans.evaluation.likelihood import log_likelihood
-from lightning_gans.evaluation.probes import balanced_draw, few_labels, knn_probe, linear_probe, share_of_each, svm_probe
-from lightning_gans.evaluation.sampling import evaluating
+from lightning_gans.evaluation.probes.classification import (
+    balanced_draw,
+    few_labels,
+    knn_probe,
+    linear_probe,
+    share_of_each,
+    svm_probe,
+)
+from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error
+from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log_likelihood
+from lightning_gans.evaluation.probes.estimate import Estimate
+from lightning_gans.evaluation.probes.likelihood import log_likelihood
+from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.protocols import Classifies, Encodes
 from lightning_gans.randomness import global_seed, keyed_generator
 from lightning_gans.restore import Weights, restore

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import Condition, Encodes, to_device
 from lightning_gans.randomness import keyed_generator
 
 BATCH = 250  # samples that a network is given at a time
@@ -88,10 +88,9 @@ class Subject:
         """Test samples by number, where the model is."""
         return self.to_model(self.data.real("test", rows))
 
-    def conditions(self, rows: Tensor) -> Tensor | None:
+    def conditions(self, rows: Tensor) -> Condition | None:
         """What travels with test samples by number, where the model is."""
-        found = None if self.data is None else self.data.conditions("test", rows)
-        return None if found is None else found.to(self.model.device)
+        return None if self.data is None else to_device(self.data.conditions("test", rows), self.model.device)
 
     def to_model(self, x: Tensor) -> Tensor:
         """``x`` on the model's device and in the precision of its parameters."""

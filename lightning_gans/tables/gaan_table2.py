@@ -21,7 +21,7 @@ import yaml
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.modes import perfect_mixture
+from lightning_gans.evaluation.counts.mixture import perfect_mixture
 from lightning_gans.tables import seed_runs, seeds
 
 _COLUMNS = {"modes": 2, "registered": 2, "tv_true": 2, "tv_differential": 2}

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from lightning_gans import EMA, Evaluation, Game, Images, InputError, Pictures
-from lightning_gans.evaluation.sampling import evaluating, samples
+from lightning_gans.evaluation.samples.drawing import evaluating, samples
 from tests.games.gaan import make_gaan, make_image_gaan, make_noisy_gaan
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classes import STACKED_SAMPLES, ClassCoverage, StackedClassCoverage, perfect_sampler
+from lightning_gans.evaluation.counts.classes import STACKED_SAMPLES, ClassCoverage, StackedClassCoverage, perfect_sampler
 
 
 def count(predicted: Tensor, classes: int = 10, reference: Tensor | None = None) -> dict[str, float]:

@@ -14,15 +14,15 @@ import torch
 
 from lightning_gans import Images, InputError
 from lightning_gans.evaluation import classifier_training
-from lightning_gans.evaluation.classifier_training import (
+from lightning_gans.evaluation.features.training import (
     augment,
     classifier_for,
     main,
     measure_error,
     train_classifier,
 )
-from lightning_gans.evaluation.classifiers import Classifier, load_classifier
-from lightning_gans.evaluation.recipes import RECIPES, Recipe, classifier_path
+from lightning_gans.evaluation.features.classifiers import Classifier, load_classifier
+from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
 from lightning_gans.protocols import Classifies
 
 CONFIGS = Path(__file__).parents[2] / "configs"

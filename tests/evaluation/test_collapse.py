@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from lightning_gans import Evaluation, Images, InputError, evaluate
-from lightning_gans.evaluation.classifiers import Classifier
+from lightning_gans.evaluation.features.classifiers import Classifier
 from lightning_gans.evaluation.feature_metrics import mode_score
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans.evaluation.samples.quantise import quantise
 from lightning_gans.evaluation.measure import Evaluator
-from lightning_gans.evaluation.real import RealSet
+from lightning_gans.evaluation.real.images import RealSet
 from lightning_gans.evaluation.records import is_better, is_measure
-from lightning_gans.evaluation.sampling import samples
+from lightning_gans.evaluation.samples.drawing import samples
 from tests.evaluation.tiny import Noise, Tiny
 from tests.games.mdgan import make_mdgan
 from tests.helpers import fit, on_ranks

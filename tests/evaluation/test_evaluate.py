@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import lightning_gans
 from lightning_gans import Evaluation, Images, InputError, evaluate
 from lightning_gans.evaluation import classifier_training
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans.evaluation.samples.quantise import quantise
 from tests.evaluation.tiny import Noise, Tiny
 from tests.games.gaan import make_image_gaan
 from tests.games.gan import make_gan

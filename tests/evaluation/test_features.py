@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lightning_gans import evaluate
-from lightning_gans.evaluation.features import FeatureNetwork
+from lightning_gans.evaluation.features.find import FeatureNetwork
 
 HUBCONF = """
 import torch

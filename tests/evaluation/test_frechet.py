@@ -14,7 +14,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torchmetrics.image.fid import _compute_fid
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
+from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance
 from tests.helpers import on_ranks
 
 

@@ -15,7 +15,8 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import inception
-from lightning_gans.evaluation.inception import Inception, resize_tf1, to_uint8
+from lightning_gans.evaluation.features.inception import Inception, resize_tf1
+from lightning_gans.evaluation.samples.quantise import to_uint8
 from tests.evaluation.random_inception import noise
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not known to be the FID network's file")

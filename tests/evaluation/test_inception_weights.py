@@ -13,8 +13,8 @@ from torch import Tensor
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import inception_weights
-from lightning_gans.evaluation.inception import Inception
-from lightning_gans.evaluation.inception_weights import InceptionWeights, find_weights
+from lightning_gans.evaluation.features.inception import Inception
+from lightning_gans.evaluation.features.inception_weights import InceptionWeights, find_weights
 from tests.evaluation.random_inception import noise, random_state, write_random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not known to be the FID network's file")

@@ -17,7 +17,7 @@ from lightning_gans import InputError
 from lightning_gans.cli import main as train
 from lightning_gans.commands.probe import main as probe
 from lightning_gans.evaluation import likelihood
-from lightning_gans.evaluation.likelihood import HasLikelihood, log_likelihood
+from lightning_gans.evaluation.probes.likelihood import HasLikelihood, log_likelihood
 from lightning_gans.posteriors import DiagonalNormal
 from lightning_gans.priors import Normal
 from lightning_gans.restore import restore

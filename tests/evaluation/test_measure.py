@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from lightning_gans import EMA, GAAN, SAE, Evaluation, Images, InputError
-from lightning_gans.evaluation.classifiers import Classifier
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans.evaluation.features.classifiers import Classifier
+from lightning_gans.evaluation.samples.quantise import quantise
 from lightning_gans.evaluation.measure import Evaluator
-from lightning_gans.evaluation.real import RealSet
+from lightning_gans.evaluation.real.images import RealSet
 from lightning_gans.evaluation.records import best_and_last, is_better
-from lightning_gans.evaluation.sampling import samples
+from lightning_gans.evaluation.samples.drawing import samples
 from tests.evaluation.tiny import Noise, Tiny
 from tests.games.gaan import make_image_gaan
 from tests.helpers import fit, on_ranks, same, saving, state

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.modes import ModeCount
+from lightning_gans.evaluation.counts.mixture import ModeCount
 
 AXIS = torch.arange(-4.0, 5.0, 2.0)
 CENTRES = torch.cartesian_prod(AXIS, AXIS)

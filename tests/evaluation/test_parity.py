@@ -10,8 +10,8 @@ from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from lightning_gans.evaluation.frechet import FeatureSums, frechet_distance
-from lightning_gans.evaluation.inception import Inception
+from lightning_gans.evaluation.features.frechet import FeatureSums, frechet_distance
+from lightning_gans.evaluation.features.inception import Inception
 from tests.evaluation.random_inception import write_random_weights
 
 CASES = [(64, 1, 28), (64, 3, 32), (64, 3, 64), (192, 3, 32), (2048, 3, 32)]

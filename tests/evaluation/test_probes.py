@@ -10,10 +10,10 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from lightning_gans import ConvNet, InputError
-from lightning_gans.evaluation.clustering import clustering_error, kmeans_error, kmeans_nmi, nmi
-from lightning_gans.evaluation.densities import density_kl_1d, log_density, parzen_log_likelihood
-from lightning_gans.evaluation.estimate import Estimate
-from lightning_gans.evaluation.probes import balanced_draw, few_labels, knn_probe, linear_probe, pooled_features, svm_probe
+from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error, kmeans_nmi, nmi
+from lightning_gans.evaluation.probes.densities import density_kl_1d, log_density, parzen_log_likelihood
+from lightning_gans.evaluation.probes.estimate import Estimate
+from lightning_gans.evaluation.probes.classification import balanced_draw, few_labels, knn_probe, linear_probe, pooled_features, svm_probe
 
 PIXELS, LABELS = load_digits(return_X_y=True)
 PIXELS = PIXELS / 16
@@ -223,7 +223,7 @@ def test_few_labels_are_drawn_alike_for_every_probe_and_averaged():
 
 @pytest.mark.parametrize("sigma", [0.1, 0.7])
 def test_log_densities_are_scikit_learns(sigma, monkeypatch):
-    monkeypatch.setattr("lightning_gans.evaluation.densities._KERNELS_AT_ONCE", 3001)  # blocks that do not divide
+    monkeypatch.setattr("lightning_gans.evaluation.probes.densities._KERNELS_AT_ONCE", 3001)  # blocks that do not divide
     exact = KernelDensity(bandwidth=sigma, leaf_size=1000)  # with several leaves it is off by up to 161 nats here
     reference = exact.fit(PIXELS[:300]).score_samples(PIXELS[300:350])
     found = log_density(torch.from_numpy(PIXELS[300:350]).float(), PIXELS[:300].reshape(-1, 8, 8), [2.0, sigma])

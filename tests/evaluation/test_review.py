@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader
 
 from lightning_gans import EMA, GAAN, Evaluation, Images, InputError, Uniform
 from lightning_gans.evaluation import records
-from lightning_gans.evaluation.classifiers import Classifier
-from lightning_gans.evaluation.features import find_network
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans.evaluation.features.classifiers import Classifier
+from lightning_gans.evaluation.features.find import find_network
+from lightning_gans.evaluation.samples.quantise import quantise
 from lightning_gans.evaluation.measure import Evaluator
-from lightning_gans.evaluation.real import RealSet
-from lightning_gans.evaluation.sampling import evaluating, samples
+from lightning_gans.evaluation.real.images import RealSet
+from lightning_gans.evaluation.samples.drawing import evaluating, samples
 from tests.evaluation.tiny import Noise, Tiny
 from tests.games.gaan import make_image_gaan
 from tests.games.gan import make_gan
@@ -381,7 +381,7 @@ def test_the_classifier_of_the_features_is_that_of_the_modes(data: Images, monke
         torch.manual_seed(0)
         return Classifier("lenet", "noise", data.classes, (1, 8, 8)).eval()
 
-    monkeypatch.setattr("lightning_gans.evaluation.features.classifier_for", loaded)
+    monkeypatch.setattr("lightning_gans.evaluation.features.find.classifier_for", loaded)
     measuring = Evaluation(["fd", "modes"], features="classifier").evaluator(data)
     assert measuring.classifier is measuring.network
 

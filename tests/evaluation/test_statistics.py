@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 
 from lightning_gans.evaluation import statistics
-from lightning_gans.evaluation.frechet import FeatureSums, Gaussian
-from lightning_gans.evaluation.statistics import real_statistics
+from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian
+from lightning_gans.evaluation.real.statistics import real_statistics
 from tests.helpers import on_ranks
 
 KEY: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The weights of the FID Inception network: found, checked, read with batch norm folded in, and written folded."""
+"""The weights of the FID Inception network: found, checked, and read with batch norm folded in."""
 
 from __future__ import annotations
 
@@ -105,10 +105,6 @@ class InceptionWeights:
     def genuine(self, layer: int) -> bool:
         """Whether a tap is known to be the published network's: by the file's sha256, or up to 768 by the folded numbers."""
         return self.identity.startswith(_SHA256) or (layer < 2048 and self._folded_sha256() == _FOLDED_SHA256)
-
-    def save_folded(self, path: Path) -> None:
-        """Write all tensors, float32, into an ``.npz`` that ``read`` gives back bitwise."""
-        np.savez(path, **{name: tensor.numpy() for name, tensor in self.tensors.items()})  # type: ignore[arg-type]
 
     def _folded_sha256(self) -> str:
         digest = hashlib.sha256()

@@ -24,8 +24,8 @@ def colour_in(captions: Iterable[str], noun: str) -> str | None:
     None where the image's captions have none there, or several as in ``black blue hair``, or ``bicolored``.
     """
     before = re.compile(rf"\b((?:{_BEFORE} )*){re.escape(noun)}\b")
-    found = {word for caption in captions for words in before.findall(caption.lower()) for word in words.split()} - _LENGTHS
-    return found.pop() if len(found) == 1 and found <= {*COLOURS} else None
+    named = {word for caption in captions for words in before.findall(caption.lower()) for word in words.split()} - _LENGTHS
+    return named.pop() if len(named) == 1 and named <= {*COLOURS} else None
 
 
 def colours_named(captions: Iterable[Sequence[str]], noun: str) -> tuple[str, ...]:

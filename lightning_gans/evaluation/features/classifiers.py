@@ -188,8 +188,8 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     if not isinstance(stored, dict) or stored.get("kind") != KIND:
         raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
     with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
-        made = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
-        classifier = Classifier(*made, stored.get("colour_of"))
+        known = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
+        classifier = Classifier(*known, stored.get("colour_of"))
     classifier.load_state_dict(stored["weights"], assign=True)
     if classifier.identity != stored["sha256"]:
         raise InputError(f"the weights in {path} are damaged; train the classifier anew with lightning classifier")

@@ -11,9 +11,6 @@ from torchmetrics import Metric
 
 from lightning_gans.errors import InputError
 
-STACKED_SAMPLES = {"unrolled": 25_600, "veegan": 26_000}
-"""Samples that MNIST-1K is measured on: by Unrolled GAN and GAAN, and by VEEGAN and PacGAN."""
-
 
 class ClassCoverage(Metric):
     """A histogram of predicted classes, beside the uniform one.
@@ -57,13 +54,13 @@ class ClassCoverage(Metric):
             raise InputError("no sample was classified; raise num_samples")
         share = self.counts.double() / total
         entropy = -torch.special.xlogy(share, share).sum()
-        found = {
+        scores = {
             "modes": (self.counts > 0).sum(),
             "kl": math.log(len(share)) - entropy,
             "entropy": entropy,
             "tv": (share - self.reference).abs().sum() / 2,
         }
-        return found | ({"kl_real": -entropy - share @ self.reference.log()} if self._compares else {})
+        return scores | ({"kl_real": -entropy - share @ self.reference.log()} if self._compares else {})
 
     def _count(self, labels: Tensor) -> None:
         self.counts += torch.bincount(labels.to(self.counts.device), minlength=len(self.counts))
@@ -72,8 +69,8 @@ class ClassCoverage(Metric):
 class StackedClassCoverage(ClassCoverage):
     """MNIST-1K: three digits, one in each channel, are the class 100 a + 10 b + c (Metz et al. 2017; Srivastava et al. 2017).
 
-    Both protocols count non-empty classes and the KL to uniform; they differ in the number of samples, see
-    ``STACKED_SAMPLES``, which moves both numbers: print ``perfect_sampler`` beside them.
+    The published protocols count non-empty classes and the KL to uniform; they differ in the number of samples, which moves
+    both numbers: print ``perfect_sampler`` beside them.
     """
 
     def __init__(self, reference: Tensor | None = None) -> None:
@@ -100,13 +97,13 @@ def perfect_sampler(num_classes: int, n: int, reference: Tensor | None = None) -
     times = num_classes // len(law)  # the same for every class of the uniform law
     probability = Binomial(n, law).log_prob(count).exp()
     entropy = -times * float((probability * torch.special.xlogy(share, share)).sum())
-    found = {
+    expected = {
         "modes": times * float((1 - probability[0]).sum()),
         "kl": math.log(num_classes) - entropy,
         "entropy": entropy,
         "tv": times / 2 * float((probability * (share - law).abs()).sum()),
     }
-    return found | ({"kl_real": -entropy - float(law @ law.log())} if reference is not None and (law > 0).all() else {})
+    return expected | ({"kl_real": -entropy - float(law @ law.log())} if reference is not None and (law > 0).all() else {})
 
 
 def _labels(predicted: Tensor, classes: int, expected: str, dim: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.estimate import Array, Estimate
+from lightning_gans.evaluation.probes.estimate import Array, Estimate
 
 _KERNELS_AT_ONCE = 2**23  # 64 MiB in float64
 _SIGMAS = tuple(10 ** (i / 9 - 1) for i in range(10))

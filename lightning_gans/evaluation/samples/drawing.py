@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lightning_gans.networks import eval_mode
-from lightning_gans.protocols import Generates
+from lightning_gans.protocols import Condition, Generates
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import broadcast_from_first_rank
 
@@ -47,7 +47,7 @@ def samples(
     seed: int,
     rank: int = 0,
     world_size: int = 1,
-    condition: Callable[[Tensor], Tensor | None] = lambda numbers: None,
+    condition: Callable[[Tensor], Condition | None] = lambda numbers: None,
 ) -> Iterator[Tensor]:
     """This rank's share of ``n`` samples, in blocks with noise keyed by (seed, block): the same n for any number of ranks.
 
@@ -59,7 +59,7 @@ def samples(
         seed: of the noise.
         rank: of this process.
         world_size: number of processes.
-        condition: gives what the samples of some numbers are conditioned on.
+        condition: gives what the samples of some numbers are conditioned on, on the model's device.
     """
     blocks = -(-n // BLOCK)
     for block in range(-(-rank * blocks // world_size), -(-(rank + 1) * blocks // world_size)):

@@ -15,11 +15,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.estimate import Array, Estimate, labelled
+from lightning_gans.evaluation.probes.estimate import Array, Estimate, checked_pairs
 from lightning_gans.protocols import Features
 from lightning_gans.randomness import keyed_seed
 
-Labelled = tuple[np.ndarray, np.ndarray]
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def svm_probe(
     """
     if protocol not in _PROTOCOLS:
         raise InputError(f"there is no SVM protocol {protocol!r}; name one of {', '.join(_PROTOCOLS)}")
-    x, y = labelled(train, train_labels, "training")
+    x, y = checked_pairs(train, train_labels, "training")
     if not 0 < held_out < len(x):
         raise InputError(f"held_out is {held_out}, but must lie between 1 and the {len(x) - 1} training examples less one")
     drawn_from, validation = (x[:-held_out], y[:-held_out]), (x[-held_out:], y[-held_out:])
@@ -96,14 +96,16 @@ def svm_probe(
     picking = [draw("validation", number) for number in range(_VALIDATION_DRAWS)]
     rule = _PROTOCOLS[protocol]
 
-    def errors(target: Labelled, trials: Iterable[tuple[np.ndarray, float]], what: str) -> np.ndarray:
+    def errors(target: Pairs, trials: Iterable[tuple[np.ndarray, float]], what: str) -> np.ndarray:
         return _errors(drawn_from, target, list(trials), jobs, what)
 
     tried = [(rows, C) for C in rule.grid for rows in picking[: rule.picking_draws]]
     found = errors(validation, tried, "picking C").reshape(len(rule.grid), rule.picking_draws)
     best = rule.grid[int(found.mean(axis=1).argmin())]
     validated = errors(validation, ((rows, best) for rows in picking), "validating")
-    tested = errors(labelled(test, test_labels, "test"), ((draw("test", number), best) for number in range(draws)), "testing")
+    tested = errors(
+        checked_pairs(test, test_labels, "test"), ((draw("test", number), best) for number in range(draws)), "testing"
+    )
     return SVMProbe(Estimate.of(tested), Estimate.of(validated), float(best))
 
 
@@ -119,11 +121,11 @@ def balanced_draw(labels: np.ndarray, per_class: int, seed: int, purpose: str, n
     return np.concatenate(rows)
 
 
-def _errors(drawn_from: Labelled, target: Labelled, trials: list[tuple[np.ndarray, float]], jobs: int, what: str) -> np.ndarray:
+def _errors(drawn_from: Pairs, target: Pairs, trials: list[tuple[np.ndarray, float]], jobs: int, what: str) -> np.ndarray:
     from joblib import Parallel, delayed
     from sklearn.svm import LinearSVC
 
-    def error(drawn_from: Labelled, target: Labelled, rows: np.ndarray, C: float) -> float:
+    def error(drawn_from: Pairs, target: Pairs, rows: np.ndarray, C: float) -> float:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*failed to converge.*")  # at the largest C of ALI's grid
             machine = LinearSVC(C=C, dual="auto", random_state=0).fit(drawn_from[0][rows], drawn_from[1][rows])
@@ -144,10 +146,10 @@ def knn_probe(
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    x, y = labelled(train, train_labels, "training")
+    x, y = checked_pairs(train, train_labels, "training")
     if not 0 < k <= len(x):
         raise InputError(f"k is {k}, but must lie between 1 and the {len(x)} training examples")
-    target = labelled(test, test_labels, "test")
+    target = checked_pairs(test, test_labels, "test")
     found = KNeighborsClassifier(k, algorithm="brute", n_jobs=jobs).fit(x, y).predict(target[0])
     return Estimate.of(found != target[1])
 
@@ -163,8 +165,8 @@ def linear_probe(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x, y = labelled(train, train_labels, "training")
-    target = labelled(test, test_labels, "test")
+    x, y = checked_pairs(train, train_labels, "training")
+    target = checked_pairs(test, test_labels, "test")
     found = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter)).fit(x, y).predict(target[0])
     return Estimate.of(found != target[1])
 
@@ -196,7 +198,7 @@ def few_labels(
     Raises:
         InputError: ``labels`` cannot be had in equal parts, or the probe refuses.
     """
-    x, y = labelled(train, train_labels, "training")
+    x, y = checked_pairs(train, train_labels, "training")
     per_class = share_of_each(y, labels)
     errors = []
     for number in tqdm(range(draws), "draws of labels", delay=5):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.estimate import Array, Estimate, labelled, to_numpy
+from lightning_gans.evaluation.probes.estimate import Array, Estimate, checked_pairs, to_numpy
 
 
 def clustering_error(validation: Array, validation_labels: Array, test: Array, test_labels: Array) -> Estimate:
@@ -25,8 +23,8 @@ def clustering_error(validation: Array, validation_labels: Array, test: Array, t
         InputError: arrays do not fit together or are not finite.
     """
     lowest = np.finfo(np.float32).min  # for the logarithm of 0
-    surety, labels = labelled(np.maximum(to_numpy(validation), lowest), validation_labels, "validation")
-    of_test, true = labelled(np.maximum(to_numpy(test), lowest), test_labels, "test")
+    surety, labels = checked_pairs(np.maximum(to_numpy(validation), lowest), validation_labels, "validation")
+    of_test, true = checked_pairs(np.maximum(to_numpy(test), lowest), test_labels, "test")
     if surety.shape[1] != of_test.shape[1]:
         raise InputError(f"there are {surety.shape[1]} clusters in validation and {of_test.shape[1]} in testing; use one model")
     heads = surety.argmax(axis=0)
@@ -55,20 +53,10 @@ def kmeans_error(
     Raises:
         InputError: arrays do not fit together or are not finite.
     """
-    x, y = labelled(features, labels, "clustered")
-    found = _kmeans(x, y, seed)
-    heads, of_heads = labelled(validation, validation_labels, "validation")
-    error = clustering_error(-found.transform(heads), of_heads, -found.transform(x), y)
-    return error, nmi(y, found.labels_)
-
-
-def kmeans_nmi(features: Array, labels: Array, seed: int = 0) -> float:
-    """``nmi`` of the labels with k-means clusters of the features ``(N, D)``, as many as labels, best of 10 starts."""
-    x, y = labelled(features, labels, "clustered")
-    return nmi(y, _kmeans(x, y, seed).labels_)
-
-
-def _kmeans(x: np.ndarray, y: np.ndarray, seed: int) -> Any:
     from sklearn.cluster import KMeans
 
-    return KMeans(len(np.unique(y)), n_init=10, random_state=seed).fit(x)
+    x, y = checked_pairs(features, labels, "clustered")
+    kmeans = KMeans(len(np.unique(y)), n_init=10, random_state=seed).fit(x)
+    heads, of_heads = checked_pairs(validation, validation_labels, "validation")
+    error = clustering_error(-kmeans.transform(heads), of_heads, -kmeans.transform(x), y)
+    return error, nmi(y, kmeans.labels_)

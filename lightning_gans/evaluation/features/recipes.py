@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightning_gans import checks
-from lightning_gans.evaluation.classifiers import Architecture
+from lightning_gans.evaluation.features.classifiers import Architecture
 
 
 @dataclass(frozen=True)

@@ -105,10 +105,10 @@ class ModeCount(Metric):
 def perfect_mixture(centres: Tensor, std: float, protocol: Protocol, n: int, draws: int = 50) -> list[dict[str, float]]:
     """What ``n`` exact draws from the mixture get, ``draws`` times: the best that can be hoped for."""
     random = torch.Generator().manual_seed(0)
-    found = []
+    scores = []
     for _ in range(draws):
         metric = ModeCount(centres, std, protocol, sync_on_compute=False)
         chosen = centres[torch.randint(len(centres), (n,), generator=random)]
         metric.update(chosen + std * torch.randn(chosen.shape, generator=random))
-        found.append({name: float(value) for name, value in metric.compute().items()})
-    return found
+        scores.append({name: float(value) for name, value in metric.compute().items()})
+    return scores

@@ -1,30 +1,28 @@
-"""``lightning classifier``: trains a classifier of a dataset and stores it where evaluation finds it."""
+"""Trains a classifier of a dataset and stores it where evaluation finds it."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from jsonargparse import ArgumentParser
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from tqdm import tqdm
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classifiers import KIND, Classifier, load_classifier
-from lightning_gans.evaluation.colours import colour_labels
-from lightning_gans.evaluation.recipes import RECIPES, Recipe, classifier_path
-from lightning_gans.evaluation.sampling import private_streams
+from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier
+from lightning_gans.evaluation.features.colours import colour_labels
+from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
+from lightning_gans.evaluation.samples.drawing import private_streams
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
 
@@ -83,14 +81,14 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
     data = Images(recipe.dataset, root=str(root), held_out=recipe.held_out)
     data.prepare_data()
     data.setup("fit")
-    train, classes = _labelled(data, "train", recipe.colour_of)
-    test, _ = _labelled(data, "test", recipe.colour_of, classes)
+    train, classes = _with_labels(data, "train", recipe.colour_of)
+    test, _ = _with_labels(data, "test", recipe.colour_of, classes)
     where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     channels, height, width = data.shape
     with private_streams():
         torch.manual_seed(recipe.seed)
-        made = (recipe.architecture, data.name, classes, (channels, height, width), recipe.colour_of)
-        classifier = Classifier(*made).to(where)
+        shape = channels, height, width
+        classifier = Classifier(recipe.architecture, data.name, classes, shape, recipe.colour_of).to(where)
         _train(classifier, train, recipe)
     classifier.test_error = measure_error(classifier, data)
     classifier.majority_error = float((test.labels != train.labels.bincount().argmax()).double().mean())
@@ -110,7 +108,7 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class _ImagesWithLabels:
     """The images of a split that have a label, by number ``(n,)``, and their labels ``(n,)``."""
 
     data: Images
@@ -119,9 +117,9 @@ class _Labelled:
     labels: Tensor
 
 
-def _labelled(
+def _with_labels(
     data: Images, split: str, colour_of: str | None, classes: tuple[str, ...] | None = None
-) -> tuple[_Labelled, tuple[str, ...]]:
+) -> tuple[_ImagesWithLabels, tuple[str, ...]]:
     """What there is to learn or to test on, and the names of the classes."""
     if colour_of is None:
         labels, classes = data.labels(split), data.classes
@@ -131,10 +129,10 @@ def _labelled(
         what = f"images with a colour of {colour_of} in their captions" if colour_of else "labelled images"
         raise InputError(f"{data.name} ({split}) has no {what} to train a classifier on; choose another dataset")
     rows = (labels >= 0).nonzero().flatten()
-    return _Labelled(data, split, rows, labels[rows]), classes
+    return _ImagesWithLabels(data, split, rows, labels[rows]), classes
 
 
-def _train(classifier: Classifier, train: _Labelled, recipe: Recipe) -> None:
+def _train(classifier: Classifier, train: _ImagesWithLabels, recipe: Recipe) -> None:
     device = next(classifier.parameters()).device
     labels = train.labels
     generator = keyed_generator("classifier", recipe.seed)
@@ -175,17 +173,22 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
 @torch.no_grad()
 def measure_error(classifier: Classifier, data: Images, split: str = "test") -> float:
     """The share of a split's images with a label that is put into a wrong class."""
-    test, _ = _labelled(data, split, classifier.colour_of, classifier.classes)
+    test, _ = _with_labels(data, split, classifier.colour_of, classifier.classes)
     device = next(classifier.parameters()).device
     wrong = 0
     for rows, labels in zip(test.rows.split(_BLOCK), test.labels.split(_BLOCK), strict=True):
-        found = classifier.classify(data.real(split, rows).to(device)).argmax(1).cpu()
-        wrong += int((found != labels).sum())
+        predicted = classifier.classify(data.real(split, rows).to(device)).argmax(1).cpu()
+        wrong += int((predicted != labels).sum())
     return wrong / len(test.labels)
 
 
 def _save(
-    classifier: Classifier, recipe: Recipe, train: _Labelled, test: _Labelled, held_out_error: float | None, path: Path
+    classifier: Classifier,
+    recipe: Recipe,
+    train: _ImagesWithLabels,
+    test: _ImagesWithLabels,
+    held_out_error: float | None,
+    path: Path,
 ) -> None:
     content = {
         "kind": KIND,
@@ -212,26 +215,3 @@ def _save(
             os.replace(Path(scratch, path.name), path)
     except OSError as error:
         raise InputError(f"cannot write the classifier {path} ({error.strerror}); set out to a place of yours") from error
-
-
-def main(args: list[str]) -> None:
-    """``lightning classifier [--config FILE] [--dataset NAME] [--colour_of NOUN] [--root FOLDER] [--out FILE] ...``.
-
-    What is not given is the dataset's recipe, where there is one.
-
-    Raises:
-        InputError: a setting does not fit, or training is not possible.
-    """
-    parser = ArgumentParser(prog="lightning classifier", description="Train a classifier of images.", exit_on_error=False)
-    parser.add_argument("-c", "--config", action="config", help="YAML file of settings")
-    parser.add_class_arguments(Recipe)
-    parser.add_function_arguments(train_classifier, skip={"recipe"})
-    try:
-        asked = parser.parse_args(args)
-        name = f"{asked.dataset}_{asked.colour_of}" if asked.colour_of else asked.dataset
-        parser.set_defaults(asdict(RECIPES.get(name, Recipe(asked.dataset))))
-        settings = parser.parse_args(args).as_dict()
-    except argparse.ArgumentError as error:
-        raise InputError(f"{' '.join(str(error).split())} (see lightning classifier --help)") from error
-    recipe = Recipe(**{field.name: settings[field.name] for field in fields(Recipe)})
-    train_classifier(recipe, settings["root"], settings["out"], settings["device"])

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.classifier_training import classifier_for
-from lightning_gans.evaluation.classifiers import Classifier, load_classifier
-from lightning_gans.evaluation.inception import Inception, Layer, Precision
-from lightning_gans.evaluation.recipes import RECIPES, classifier_path
-from lightning_gans.evaluation.sampling import private_streams
+from lightning_gans.evaluation.features.classifiers import Classifier, load_classifier
+from lightning_gans.evaluation.features.inception import Inception, Layer, Precision
+from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path
+from lightning_gans.evaluation.features.training import classifier_for
+from lightning_gans.evaluation.samples.drawing import private_streams
 
 _INCEPTION: dict[str, Layer] = {"inception": 2048, "inception768": 768, "inception192": 192, "inception64": 64}
 
@@ -94,28 +94,28 @@ def find_network(
     module, _, name = features.rpartition(".")
     try:
         with private_streams():
-            made = getattr(importlib.import_module(module), name)()
+            network = getattr(importlib.import_module(module), name)()
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"evaluation.features is {features!r}, but must be {', '.join(_INCEPTION)}, classifier, a classifier's .pt file "
             f"or module.Class ({error})"
         ) from error
-    if not isinstance(made, FeatureNetwork) or "fid" in made.key:
+    if not isinstance(network, FeatureNetwork) or "fid" in network.key:
         raise InputError(f"{features} must have name, key (without 'fid' in it), identity, dim and logits; see FeatureNetwork")
-    return made
+    return network
 
 
 def counting_classifier(features: str, dataset: str, root: Path) -> Classifier:
-    """The classifier that counts the classes of a dataset: MNIST's for three digits in one image.
+    """The classifier that counts the classes of a dataset.
 
     It is the one that ``features`` names the file of, where that was trained on this dataset or there is no recipe for it.
     """
-    return _in_file(features, dataset) or classifier_for(_classified_by(dataset), root)
+    return _in_file(features, dataset) or classifier_for(dataset, root)
 
 
 def must_be_trained(features: str, dataset: str, root: Path) -> bool:
     """Whether the classifier of a dataset is not there yet."""
-    recipe = RECIPES.get(_classified_by(dataset))
+    recipe = RECIPES.get(dataset)
     if recipe is None or classifier_path(recipe.architecture, recipe.dataset, root).is_file():
         return False
     return _in_file(features, dataset) is None
@@ -123,13 +123,10 @@ def must_be_trained(features: str, dataset: str, root: Path) -> bool:
 
 def _in_file(features: str, dataset: str) -> Classifier | None:
     """The classifier that ``features`` names, if it is the one to count the classes of a dataset with."""
-    known = _classified_by(dataset)
-    found = load_classifier(features) if features.endswith(".pt") else None
-    return found if found is not None and (found.dataset == known or known not in RECIPES) else None
-
-
-def _classified_by(dataset: str) -> str:
-    return "mnist" if dataset == "mnist1k" else dataset
+    if not features.endswith(".pt"):
+        return None
+    classifier = load_classifier(features)
+    return classifier if classifier.dataset == dataset or dataset not in RECIPES else None
 
 
 def describe_network(network: FeatureNetwork) -> dict[str, Any]:

@@ -63,12 +63,6 @@ class FeatureSums:
         rows = torch.nn.functional.pad(centred, (0, 1), value=1.0)
         self._moments.addmm_(rows.T, rows)
 
-    def merge(self, other: FeatureSums) -> None:
-        """Add the sums of other features with the same shift."""
-        if not torch.equal(self.shift, other.shift.to(self.device)):
-            raise InputError("sums of features with different shifts cannot be merged; give both the same shift")
-        self._moments += other._moments.to(self.device)
-
     def all_reduce(self) -> None:
         """Replace the sums by those over all ranks; every rank must call it, once, with features or without."""
         if world_size() > 1:
@@ -98,10 +92,10 @@ class FeatureSums:
         Raises:
             InputError: there are fewer than two samples, or features that are not finite.
         """
-        found = Gaussian(self.mean, self.covariance, self.n)
-        if not found.covariance.isfinite().all():
+        gaussian = Gaussian(self.mean, self.covariance, self.n)
+        if not gaussian.covariance.isfinite().all():
             raise InputError("some features are NaN or infinite; look at the images and the precision of the feature network")
-        return found
+        return gaussian
 
     def _need(self, n: int) -> None:
         if self.n < n:

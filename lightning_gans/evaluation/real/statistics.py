@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.utilities.rank_zero import WarningCache, rank_zero_warn
 
-from lightning_gans.evaluation.frechet import Gaussian
+from lightning_gans.evaluation.features.frechet import Gaussian
 from lightning_gans.strategy import world_size
 
 _warnings = WarningCache()
@@ -40,11 +40,11 @@ def real_statistics(key: dict[str, Any], folder: Path, compute: Callable[[], Gau
     file = Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()}.npz"
     many = world_size() > 1
     first = not many or dist.get_rank() == 0
-    found = [_read(file, text) if first else None]
+    stored = [_read(file, text) if first else None]
     if many:
-        dist.broadcast_object_list(found)
-    if found[0] is not None:
-        return found[0]
+        dist.broadcast_object_list(stored)
+    if stored[0] is not None:
+        return stored[0]
     computed = compute()
     if first:
         _write(file, text, computed)
@@ -57,11 +57,11 @@ def _read(file: Path, key: str) -> Gaussian | None:
     try:
         with np.load(file, allow_pickle=False) as stored:
             mean, covariance, root = (torch.from_numpy(stored[name]) for name in ("mu", "sigma", "sqrt_sigma"))
-            found = Gaussian(mean, covariance, int(stored["n"]))
-            found.root = root
+            gaussian = Gaussian(mean, covariance, int(stored["n"]))
+            gaussian.root = root
             if str(stored["key"]) != key:
                 raise ValueError("it was made for something else")
-        return found
+        return gaussian
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception as error:  # a damaged .npz raises nearly anything, and the other ranks are waiting
@@ -69,14 +69,14 @@ def _read(file: Path, key: str) -> Gaussian | None:
         return None
 
 
-def _write(file: Path, key: str, found: Gaussian) -> None:
-    mu, sigma, sqrt_sigma = (array.numpy(force=True) for array in (found.mean, found.covariance, found.root))
+def _write(file: Path, key: str, gaussian: Gaussian) -> None:
+    mu, sigma, sqrt_sigma = (array.numpy(force=True) for array in (gaussian.mean, gaussian.covariance, gaussian.root))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(prefix=f".{file.stem}.", dir=file.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, mu=mu, sigma=sigma, sqrt_sigma=sqrt_sigma, n=found.n, key=key)
+                np.savez(stream, mu=mu, sigma=sigma, sqrt_sigma=sqrt_sigma, n=gaussian.n, key=key)
             os.chmod(scratch, 0o644)
             os.replace(scratch, file)
         finally:

@@ -52,7 +52,7 @@ def to_numpy(values: Array) -> np.ndarray:
     return np.asarray(values)
 
 
-def labelled(features: Array, labels: Array, what: str) -> tuple[np.ndarray, np.ndarray]:
+def checked_pairs(features: Array, labels: Array, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Features ``(N, D)`` and labels ``(N,)``.
 
     Raises:

@@ -12,11 +12,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from tqdm import tqdm
 
-from lightning_gans.evaluation.features import FeatureNetwork, describe_network
-from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
-from lightning_gans.evaluation.inception import quantise
-from lightning_gans.evaluation.ranks import gather_rows, place, together
-from lightning_gans.evaluation.statistics import real_statistics
+from lightning_gans.evaluation.features.find import FeatureNetwork, describe_network
+from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance
+from lightning_gans.evaluation.real.statistics import real_statistics
+from lightning_gans.evaluation.samples.quantise import quantise
+from lightning_gans.evaluation.samples.ranks import gather_rows, place, together
+from lightning_gans.protocols import Condition
 from lightning_gans.randomness import keyed_generator
 
 _BOTH_WAYS = 256  # images
@@ -34,7 +35,7 @@ class RealImages(Protocol):
     def size(self, split: str) -> int: ...
     def real(self, split: str, rows: Tensor | None = None) -> Tensor: ...
     def labels(self, split: str) -> Tensor | None: ...
-    def conditions(self, split: str, rows: Tensor) -> Tensor | None: ...
+    def conditions(self, split: str, rows: Tensor) -> Condition | None: ...
     def fingerprint(self, split: str) -> str: ...
 
 
