@@ -1,8 +1,8 @@
 """What evaluation, figures and tables may ask of a model, and nothing else.
 
 At these doors images are float ``(N, C, H, W)`` in [-1, 1], points are ``(N, 2)`` in data units, latents are one flat
-tensor ``(N, dim)``, and conditions are rows of the real split: a tensor ``(N, ...)``, or several of them by name. Any class that
-has these methods is served, ours or not.
+tensor ``(N, dim)``, and conditions are rows of the real split: a tensor ``(N, ...)``, or several of them by name. Any class
+that has these methods is served, ours or not.
 """
 
 from __future__ import annotations

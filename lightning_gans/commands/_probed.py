@@ -17,7 +17,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation.probes.classification import pooled_features
 from lightning_gans.evaluation.probes.estimate import Estimate
 from lightning_gans.evaluation.samples.drawing import BLOCK, samples
-from lightning_gans.protocols import Encodes, Features, Generates
+from lightning_gans.protocols import Condition, Encodes, Features, Generates, to_device
 
 _HELD_OUT = 10_000
 GRID = 4
@@ -75,12 +75,13 @@ class Probed:
         pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"
         self.seen = f"{', '.join(layers)}, {pooled}" if layers else "latents"
 
-        def seen(images: Tensor) -> Tensor:
+        def seen(images: Tensor, rows: Tensor) -> Tensor:
             if layers:
                 return pooled_features(self.model, images, layers, grid)
-            return self.model.encode(images).flatten(1).float().cpu()
+            return self.model.encode(images, self.conditions(split, rows)).flatten(1).float().cpu()
 
-        return torch.cat([seen(images) for images in self.images(split, rows)])
+        rows = torch.arange(self.data.size(split)) if rows is None else rows
+        return torch.cat([seen(*block) for block in zip(self.images(split, rows), rows.split(BLOCK), strict=True)])
 
     def images(self, split: str, rows: Tensor | None = None) -> Iterator[Tensor]:
         """Samples of a split, all or some by number, a block at a time, on the model's device."""
@@ -93,13 +94,16 @@ class Probed:
         if not isinstance(self.model, Generates):
             raise InputError(f"{type(self.model).__name__} generates nothing; {self.given.kind} needs a generator")
 
-        def condition(numbers: Tensor) -> Tensor | None:
-            found = self.data.conditions(split, numbers % self.data.size(split))
-            return None if found is None else found.to(self.model.device)
+        def condition(numbers: Tensor) -> Condition | None:
+            return self.conditions(split, numbers % self.data.size(split))
 
         count = self.given.num_samples
-        made = samples(self.model, count, self.given.seed, condition=condition)
-        return iter(tqdm(made, "generated samples", -(-count // BLOCK), delay=5, leave=False))
+        blocks = samples(self.model, count, self.given.seed, condition=condition)
+        return iter(tqdm(blocks, "generated samples", -(-count // BLOCK), delay=5, leave=False))
+
+    def conditions(self, split: str, rows: Tensor) -> Condition | None:
+        """What travels with samples of a split by number, on the model's device."""
+        return to_device(self.data.conditions(split, rows), self.model.device)
 
     @property
     def validation(self) -> tuple[str, Tensor]:

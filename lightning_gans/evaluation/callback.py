@@ -71,18 +71,18 @@ class Evaluation(Callback):
         cache_dir: str | None = None,
     ) -> None:
         self.settings = Settings(
-            metrics,
-            features,
-            weights_path,
-            download,
-            precision,
-            modes,
-            num_samples,
-            num_real,
-            real,
-            batch_size,
-            seed,
-            cache_dir,
+            metrics=metrics,
+            features=features,
+            weights_path=weights_path,
+            download=download,
+            precision=precision,
+            modes=modes,
+            num_samples=num_samples,
+            num_real=num_real,
+            real=real,
+            batch_size=batch_size,
+            seed=seed,
+            cache_dir=cache_dir,
         )
         if every_n_steps is not None:
             checks.positive(every_n_steps=every_n_steps)
@@ -216,7 +216,7 @@ class Evaluation(Callback):
 
     def _describe(self, trainer: Trainer, pl_module: LightningModule, stage: str, seconds: float) -> dict[str, Any]:
         """All that the numbers depend on."""
-        data, evaluator = data_of(trainer), self._evaluator
+        data, evaluator, settings = data_of(trainer), self._evaluator, self.settings
         assert evaluator is not None
         images = len(data.shape) > 1
         return {
@@ -226,11 +226,7 @@ class Evaluation(Callback):
             "dataset": data.name,
             **({"partial": data.partial} if getattr(data, "partial", "") else {}),
             "seed": global_seed(),
-            **(
-                {"n_real": len(evaluator.real.rows), "split": self.settings.real}
-                if images
-                else {"protocol": self.settings.modes}
-            ),
+            **({"n_real": len(evaluator.real.rows), "split": settings.real} if images else {"protocol": settings.modes}),
             "num_samples": evaluator.num_samples,
             **(describe_network(evaluator.network) if evaluator.network is not None else {}),
             **(
@@ -244,7 +240,7 @@ class Evaluation(Callback):
             ),
             **({"extraction_shift": evaluator.real.shift} if evaluator.real.shift is not None else {}),
             "weights": self.weights,
-            "noise_seed": self.settings.seed,
+            "noise_seed": settings.seed,
             "trainer_precision": trainer.precision,
             "device": str(pl_module.device),
             "devices": trainer.world_size,

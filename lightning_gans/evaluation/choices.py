@@ -43,7 +43,5 @@ def chosen(names: Iterable[str]) -> list[type[Metric]]:
 
 def descriptions() -> str:
     """Each metric by name with the first paragraph of its docstring, as one sentence for the help."""
-    paragraphs = {
-        name: " ".join(inspect.cleandoc(one.__doc__ or "").partition("\n\n")[0].split()) for name, one in METRICS.items()
-    }
-    return "; ".join(f"``{name}``: {paragraph.rstrip('.')}" for name, paragraph in paragraphs.items()) + "."
+    paragraphs = {name: inspect.cleandoc(metric.__doc__ or "").partition("\n\n")[0] for name, metric in METRICS.items()}
+    return "; ".join(f"``{name}``: {' '.join(text.split()).rstrip('.')}" for name, text in paragraphs.items()) + "."

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from lightning_gans import checks
+from lightning_gans.errors import InputError
 from lightning_gans.evaluation import refusals
 from lightning_gans.evaluation.choices import METRICS, MetricName, chosen
 from lightning_gans.evaluation.counts.mixture import ModeCount, Protocol
@@ -92,7 +93,8 @@ class Settings:
         if getattr(network, "precision", "fp32") in ("fp16", "bf16"):
             reference = find_network(self.features, data.name, _root(data), "fp32", *weights)
         for metric in comparing:
-            metric.check(network, data)
+            if (problem := metric.why_not(network, data)) is not None:
+                raise InputError(problem)
         return network, reference
 
     def _classifier(self, metrics: list[type[Metric]], data: RealImages, network: FeatureNetwork | None) -> Classifier | None:

@@ -81,8 +81,8 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
     data = Images(recipe.dataset, root=str(root), held_out=recipe.held_out)
     data.prepare_data()
     data.setup("fit")
-    train, classes = _with_labels(data, "train", recipe.colour_of)
-    test, _ = _with_labels(data, "test", recipe.colour_of, classes)
+    train, classes = _examples(data, "train", recipe.colour_of)
+    test, _ = _examples(data, "test", recipe.colour_of, classes)
     where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     channels, height, width = data.shape
     with private_streams():
@@ -108,7 +108,7 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
 
 
 @dataclass(frozen=True)
-class _ImagesWithLabels:
+class _Examples:
     """The images of a split that have a label, by number ``(n,)``, and their labels ``(n,)``."""
 
     data: Images
@@ -117,9 +117,9 @@ class _ImagesWithLabels:
     labels: Tensor
 
 
-def _with_labels(
+def _examples(
     data: Images, split: str, colour_of: str | None, classes: tuple[str, ...] | None = None
-) -> tuple[_ImagesWithLabels, tuple[str, ...]]:
+) -> tuple[_Examples, tuple[str, ...]]:
     """What there is to learn or to test on, and the names of the classes."""
     if colour_of is None:
         labels, classes = data.labels(split), data.classes
@@ -129,10 +129,10 @@ def _with_labels(
         what = f"images with a colour of {colour_of} in their captions" if colour_of else "labelled images"
         raise InputError(f"{data.name} ({split}) has no {what} to train a classifier on; choose another dataset")
     rows = (labels >= 0).nonzero().flatten()
-    return _ImagesWithLabels(data, split, rows, labels[rows]), classes
+    return _Examples(data, split, rows, labels[rows]), classes
 
 
-def _train(classifier: Classifier, train: _ImagesWithLabels, recipe: Recipe) -> None:
+def _train(classifier: Classifier, train: _Examples, recipe: Recipe) -> None:
     device = next(classifier.parameters()).device
     labels = train.labels
     generator = keyed_generator("classifier", recipe.seed)
@@ -173,7 +173,7 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
 @torch.no_grad()
 def measure_error(classifier: Classifier, data: Images, split: str = "test") -> float:
     """The share of a split's images with a label that is put into a wrong class."""
-    test, _ = _with_labels(data, split, classifier.colour_of, classifier.classes)
+    test, _ = _examples(data, split, classifier.colour_of, classifier.classes)
     device = next(classifier.parameters()).device
     wrong = 0
     for rows, labels in zip(test.rows.split(_BLOCK), test.labels.split(_BLOCK), strict=True):
@@ -185,8 +185,8 @@ def measure_error(classifier: Classifier, data: Images, split: str = "test") -> 
 def _save(
     classifier: Classifier,
     recipe: Recipe,
-    train: _ImagesWithLabels,
-    test: _ImagesWithLabels,
+    train: _Examples,
+    test: _Examples,
     held_out_error: float | None,
     path: Path,
 ) -> None:

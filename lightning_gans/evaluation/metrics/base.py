@@ -106,7 +106,6 @@ class Metric(ABC):
         needs_encoder: whether its blocks are of reconstructions of the real images, and not of samples.
         least_samples: generated samples that it takes at least, in features.
         least_real: real samples that it takes at least, in features.
-        floor_is: whose scores ``floor`` gives.
     """
 
     name: ClassVar[str]
@@ -134,12 +133,9 @@ class Metric(ABC):
         return dataset
 
     @classmethod
-    def check(cls, network: FeatureNetwork, data: RealImages) -> None:
-        """Refuse, before anything trains, a network or data that it cannot be taken with.
-
-        Raises:
-            InputError: they do not fit.
-        """
+    def why_not(cls, network: FeatureNetwork, data: RealImages) -> str | None:
+        """The sentence that refuses, before anything trains, a network or data that it cannot be taken with, if they are so."""
+        return None
 
     def applies(self, model: Any) -> bool:
         """Whether there is something to measure of this model and this data."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.find import FeatureNetwork
 from lightning_gans.evaluation.metrics.fd import FD
 from lightning_gans.evaluation.real.images import RealImages
@@ -14,9 +13,10 @@ class FID(FD):
     name = "fid"
 
     @classmethod
-    def check(cls, network: FeatureNetwork, data: RealImages) -> None:
-        if network.key != "fid":
-            raise InputError(
-                f"evaluation.metrics asks for fid, but the distance in these features is {network.key}; ask for fd, "
-                "or give the genuine Inception weights"
-            )
+    def why_not(cls, network: FeatureNetwork, data: RealImages) -> str | None:
+        if network.key == "fid":
+            return None
+        return (
+            f"evaluation.metrics asks for fid, but the distance in these features is {network.key}; ask for fd, "
+            "or give the genuine Inception weights"
+        )

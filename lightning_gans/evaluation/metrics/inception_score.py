@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.find import FeatureNetwork
 from lightning_gans.evaluation.metrics import checks
 from lightning_gans.evaluation.metrics.base import FeatureMetric
@@ -25,9 +24,10 @@ class InceptionScore(FeatureMetric):
     least_samples = _SPLITS
 
     @classmethod
-    def check(cls, network: FeatureNetwork, data: RealImages) -> None:
+    def why_not(cls, network: FeatureNetwork, data: RealImages) -> str | None:
         if getattr(network, "fc", 0) is None:
-            raise InputError("evaluation.metrics has is, which needs features: inception (layer 2048); leave it out")
+            return "evaluation.metrics has is, which needs features: inception (layer 2048); leave it out"
+        return None
 
     def score(self, features: Tensor) -> Mapping[str, float]:
         return inception_score(self.logits(features))

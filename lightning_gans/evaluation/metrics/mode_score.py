@@ -23,18 +23,17 @@ class ModeScore(FeatureMetric):
     higher = ("mode_score",)
 
     @classmethod
-    def check(cls, network: FeatureNetwork, data: RealImages) -> None:
+    def why_not(cls, network: FeatureNetwork, data: RealImages) -> str | None:
         labels = labels_for(network, data, "train")
         if labels is None or labels.dim() != 1:
-            raise InputError(
-                f"evaluation.metrics has mode_score, which needs a class for every image of {data.name}; leave it out"
-            )
+            return f"evaluation.metrics has mode_score, which needs a class for every image of {data.name}; leave it out"
         classes = len(classes_for(network, data)) or int(labels.max()) + 1
         if getattr(network, "fc", 0) is None or network.logits(torch.zeros(1, network.dim)).shape[1] != classes:
-            raise InputError(
+            return (
                 f"evaluation.metrics has mode_score, which needs a classifier of the {classes} classes of {data.name}; "
                 "set evaluation.features to classifier"
             )
+        return None
 
     def score(self, features: Tensor) -> Mapping[str, float]:
         counts = self.comparison.label_counts(self.comparison.network, "train")

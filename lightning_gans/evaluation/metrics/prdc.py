@@ -70,7 +70,6 @@ def prdc(real: Tensor, fake: Tensor, k: int = _K, precision_k: int = 3) -> dict[
 
 def _radii(points: Tensor, *ks: int) -> list[Tensor]:
     """The distance ``(N,)`` of every point to its k-th nearest other, for each k."""
-    nearest = [
-        torch.cdist(some, points).topk(max(ks) + 1, largest=False).values for some in points.split(checks.rows_at_once(points))
-    ]
+    blocks = points.split(checks.rows_at_once(points))
+    nearest = [torch.cdist(some, points).topk(max(ks) + 1, largest=False).values for some in blocks]
     return [torch.cat(nearest)[:, k] for k in ks]

@@ -15,8 +15,8 @@ from lightning_gans.strategy import world_size
 class Reconstruction(Metric):
     """Errors of reconstructions, where the model encodes.
 
-    The mean squared error in [-1, 1]; where another metric needs a network, also the mean squared distance of its features, each
-    scaled to length 1, and their Fréchet distance.
+    The mean squared error in [-1, 1]; where another metric needs a network, also the mean squared distance of its features,
+    each scaled to length 1, and their Fréchet distance.
     """
 
     name = "reconstruction"

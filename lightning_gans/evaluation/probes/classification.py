@@ -103,9 +103,8 @@ def svm_probe(
     found = errors(validation, tried, "picking C").reshape(len(rule.grid), rule.picking_draws)
     best = rule.grid[int(found.mean(axis=1).argmin())]
     validated = errors(validation, ((rows, best) for rows in picking), "validating")
-    tested = errors(
-        checked_pairs(test, test_labels, "test"), ((draw("test", number), best) for number in range(draws)), "testing"
-    )
+    trials = ((draw("test", number), best) for number in range(draws))
+    tested = errors(checked_pairs(test, test_labels, "test"), trials, "testing")
     return SVMProbe(Estimate.of(tested), Estimate.of(validated), float(best))
 
 
