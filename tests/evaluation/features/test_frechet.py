@@ -143,9 +143,7 @@ def test_sums_of_shares_are_those_of_the_whole(sizes: tuple[int, ...]) -> None:
     given, shift = features(500, 16, mean=2.0), torch.full((16,), 2.0)
     whole, merged = gaussian(given, shift), FeatureSums(16, shift)
     for share in given.split(sizes):
-        sums = FeatureSums(16, shift)
-        sums.update(share)
-        merged.merge(sums)
+        merged.update(share)
     assert merged.n == 500
     assert torch.allclose(merged.mean, whole.mean, rtol=1e-12, atol=0)
     assert torch.allclose(merged.covariance, whole.covariance, rtol=1e-12, atol=1e-13)
@@ -156,14 +154,9 @@ def test_sums_keep_no_graph_and_outlive_inference_mode() -> None:
     with torch.inference_mode():
         sums = FeatureSums(4, shift=torch.ones(4))
     sums.update(features(5, 4).float() * weight)
-    sums.merge(sums)
+    sums.update(features(5, 4, 1).float() * weight)
     assert sums.n == 10
     assert not sums.covariance.requires_grad
-
-
-def test_sums_with_different_shifts_are_not_merged() -> None:
-    with pytest.raises(InputError, match="same shift"):
-        FeatureSums(2).merge(FeatureSums(2, torch.ones(2)))
 
 
 @pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 4), (5, 3, 1)])

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from lightning_gans import Images, InputError
 from lightning_gans.evaluation import Evaluation
-from lightning_gans.evaluation.features.training import measure_error, train_classifier
+from lightning_gans.evaluation.evaluate import evaluate
 from lightning_gans.evaluation.features.classifiers import load_classifier
 from lightning_gans.evaluation.features.colours import colour_in, colour_labels, colours_named, labels_for
-from lightning_gans.evaluation.evaluate import evaluate
 from lightning_gans.evaluation.features.find import counting_classifier, must_be_trained
-from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.features.recipes import Recipe, classifier_path
+from lightning_gans.evaluation.features.training import measure_error, train_classifier
+from lightning_gans.evaluation.measure import Evaluator
 
 PAINTS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
 EYES = ("black", "brown", "gray", "pink", "aqua", "yellow", "white", "odd")

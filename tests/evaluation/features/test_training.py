@@ -1,4 +1,4 @@
-"""Classifiers: trained on scikit-learn's digits, stored, refused where they should be."""
+"""Classifiers as they are trained on scikit-learn's digits and stored, and images as they are moved for it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pytest
 import torch
 
 from lightning_gans import Images, InputError
-from lightning_gans.evaluation import classifier_training
+from lightning_gans.evaluation.features import training
+from lightning_gans.evaluation.features.classifiers import load_classifier
+from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
 from lightning_gans.evaluation.features.training import (
     augment,
     classifier_for,
-    main,
     measure_error,
     train_classifier,
 )
-from lightning_gans.evaluation.features.classifiers import Classifier, load_classifier
-from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
 from lightning_gans.protocols import Classifies
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 QUICK = replace(RECIPES["digits"], epochs=4, max_error=0.1)
+
+
 STILL = Recipe(degrees=0, scale=0, shift=0)
 
 
@@ -46,17 +46,6 @@ def data(root: Path) -> Images:
 @pytest.fixture(scope="module")
 def file(root: Path) -> Path:
     return train_classifier(QUICK, root, root / "quick.pt", "cpu")
-
-
-def untrained(shape: tuple[int, int, int] = (1, 28, 28), dataset: str = "mnist", architecture: str = "lenet") -> Classifier:
-    return Classifier(architecture, dataset, tuple("0123456789"), shape).eval()
-
-
-def pixels(n: int = 6, shape: tuple[int, int, int] = (1, 28, 28)) -> torch.Tensor:
-    return torch.randint(256, (n, *shape), dtype=torch.uint8)
-
-
-# Training and storing
 
 
 def test_what_is_stored_is_what_was_measured(file: Path, data: Images) -> None:
@@ -165,100 +154,6 @@ def test_data_that_is_missing_or_without_labels_is_refused(dataset: str, words: 
         train_classifier(Recipe(dataset), tmp_path)
 
 
-# Features and logits
-
-
-@pytest.mark.parametrize(
-    ("architecture", "shape"),
-    [
-        *(("lenet", shape) for shape in ((1, 28, 28), (3, 8, 12), (3, 64, 72))),
-        *(("resnet", shape) for shape in ((3, 32, 32), (1, 9, 9))),
-    ],
-)
-def test_logits_of_features_are_what_classify_gives(architecture: str, shape: tuple[int, int, int]) -> None:
-    classifier, images = untrained(shape, architecture=architecture), pixels(3, shape)
-    features = classifier(images)
-    assert features.shape == (3, classifier.dim)
-    assert classifier.logits(features).shape == (3, 10)
-    assert features.std(0).max() > 0
-    assert torch.equal(classifier.logits(features), classifier.classify(images.float() * (2 / 255) - 1))
-    each = torch.cat([classifier(image) for image in images.split(1)])
-    torch.testing.assert_close(features, each, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("architecture", ["lenet", "resnet"])
-def test_every_weight_learns(architecture: str) -> None:
-    classifier = untrained((3, 16, 16), architecture=architecture).train()
-    torch.nn.functional.cross_entropy(classifier.classify(torch.randn(8, 3, 16, 16)), torch.arange(8)).backward()
-    for name, parameter in classifier.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
-
-
-def test_the_residual_network_is_the_papers_but_for_its_width() -> None:
-    network = untrained((3, 32, 32), architecture="resnet").network
-    convolutions = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d) and layer.kernel_size == (3, 3)]
-    assert len(convolutions) + 1 == 20
-    maps = torch.zeros(1, 3, 32, 32)
-    sizes = []
-    for layer in list(network)[:-2]:
-        maps = layer(maps)
-        sizes.append(tuple(maps.shape[1:]))
-    assert sorted(set(sizes)) == [(32, 32, 32), (64, 16, 16), (128, 8, 8)]
-
-
-def test_16_bit_inputs_and_surroundings_are_computed_in_float32() -> None:
-    classifier, images = untrained(), pixels()
-    door = (images.float() * (2 / 255) - 1).bfloat16()
-    features, logits = classifier(images), classifier.classify(door.float())
-    assert torch.equal(classifier.classify(door), logits)
-    assert torch.equal(classifier.logits(features.half()), classifier.logits(features.half().float()))
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(classifier(images), features)
-        assert torch.equal(classifier.classify(door), logits)
-
-
-@pytest.mark.parametrize("shape", [(6, 1, 32, 32), (6, 3, 28, 28), (1, 28, 28), (6, 1, 28, 27)])
-def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    for ask in (lambda c: c(torch.zeros(shape, dtype=torch.uint8)), lambda c: c.classify(torch.zeros(shape))):
-        with pytest.raises(InputError, match=r"lenet_mnist takes images \(N, 1, 28, 28\)"):
-            ask(untrained())
-
-
-def test_features_of_what_is_not_bytes_are_refused() -> None:
-    with pytest.raises(InputError, match=r"uint8 images, not of torch\.float32"):
-        untrained()(pixels().float())
-
-
-@pytest.mark.parametrize(("classes", "shape", "words"), [("01", (1, 7, 28), "28x7"), ("0", (1, 28, 28), "1 classes")])
-def test_what_no_classifier_can_be_made_for_is_refused(classes: str, shape: tuple[int, int, int], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        Classifier("lenet", "mnist", tuple(classes), shape)
-
-
-@pytest.mark.parametrize("dataset", ["mnist", "FIDs", "con-fid-ence", "f i d", "CIFAR-10 (copy)"])
-def test_a_key_never_has_fid_in_it(dataset: str) -> None:
-    classifier = untrained(dataset=dataset)
-    assert classifier.key.startswith("fd_lenet_")
-    assert "fid" not in classifier.key
-    assert classifier.key.replace("_", "").isalnum()
-    assert (classifier.key == "fd_lenet_mnist") == (dataset == "mnist")
-
-
-def test_identity_is_of_the_weights_and_of_statistics() -> None:
-    torch.manual_seed(1)
-    one, copy = untrained(), untrained()
-    copy.load_state_dict(one.state_dict())
-    assert copy.identity == one.identity
-    for name, value in copy.state_dict().items():
-        value += 1
-        assert copy.identity != one.identity, name
-        value -= 1
-
-
-# Augmentation
-
-
 def test_without_motion_images_stay() -> None:
     images = torch.randn(5, 2, 7, 9)
     torch.testing.assert_close(augment(images, STILL, torch.Generator()), images, rtol=0, atol=1e-5)
@@ -303,9 +198,6 @@ def test_images_are_turned_and_scaled_within_bounds() -> None:
     assert angle.abs().max() < 0.5
 
 
-# Whoever needs one
-
-
 @pytest.fixture
 def quick_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "digits", QUICK)
@@ -314,11 +206,11 @@ def quick_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_digits")
 def test_a_classifier_that_is_needed_is_trained_once_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(classifier_training, "rank_zero_info", said.append)
+    monkeypatch.setattr(training, "rank_zero_info", said.append)
     first = classifier_for("digits", tmp_path)
     assert "no classifier of digits" in said[0]
     assert classifier_path("lenet", "digits", tmp_path) == tmp_path / "classifiers" / "lenet_digits.pt"
-    monkeypatch.setattr(classifier_training, "train_classifier", None)
+    monkeypatch.setattr(training, "train_classifier", None)
     assert classifier_for("digits", str(tmp_path)).identity == first.identity
     with pytest.raises(InputError, match="more than"):
         classifier_for("digits", tmp_path, max_error=0.0001)
@@ -337,8 +229,8 @@ def test_other_ranks_wait_for_the_first_and_share_its_failure(
     def failed(objects: list[str | None]) -> None:
         objects[0] = "no space left"
 
-    monkeypatch.setattr(classifier_training, "world_size", lambda: 2)
-    monkeypatch.setattr(classifier_training, "train_classifier", None)
+    monkeypatch.setattr(training, "world_size", lambda: 2)
+    monkeypatch.setattr(training, "train_classifier", None)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
     monkeypatch.setattr("torch.distributed.broadcast_object_list", failed)
     with pytest.raises(InputError, match="no space left"):
@@ -350,54 +242,3 @@ def test_other_ranks_wait_for_the_first_and_share_its_failure(
 def test_a_dataset_without_a_recipe_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"recipe for 'celeba', only for mnist, .*cifar10"):
         classifier_for("celeba", tmp_path)
-
-
-# The command
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    calls: list[tuple[object, ...]] = []
-
-    def record(recipe: Recipe, root: str = "data", out: str | None = None, device: str = "auto") -> None:
-        calls.append((recipe, root, out, device))
-
-    monkeypatch.setattr(classifier_training, "train_classifier", record)
-    return calls
-
-
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn", "anime_hair", "anime_eyes"])
-def test_configs_are_the_recipes_that_missing_classifiers_are_trained_by(name: str, asked: list[tuple[object, ...]]) -> None:
-    config, recipe = CONFIGS / f"classifier_{name}.yaml", RECIPES[name]
-    main(["--config", str(config)])
-    main(["--dataset", recipe.dataset, *([f"--colour_of={recipe.colour_of}"] if recipe.colour_of else [])])
-    assert asked == [(recipe, "data", None, "auto")] * 2
-    assert all(f"\n{setting}: " in config.read_text() for setting in vars(recipe))
-
-
-def test_settings_on_the_command_line_win(asked: list[tuple[object, ...]]) -> None:
-    config = str(CONFIGS / "classifier_svhn.yaml")
-    main(["--config", config, "--epochs=3", "--root", "elsewhere", "--out=c.pt", "--device=cpu", "--flip=true"])
-    assert asked == [(replace(RECIPES["svhn"], epochs=3, flip=True), "elsewhere", "c.pt", "cpu")]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--epochs=many"], "epochs.*int.*many"),
-        (["--architecture=vgg"], "architecture.*vgg"),
-        (["--epoch_count=3"], "epoch_count"),
-        (["--config=missing.yaml"], r"missing\.yaml"),
-        (["--epochs=0"], "epochs is 0"),
-        (["--max_error=5"], "max_error is 5"),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(arguments: list[str], words: str, asked: list[tuple[object, ...]]) -> None:
-    with pytest.raises(InputError, match=words):
-        main(arguments)
-    assert asked == []
-
-
-def test_the_command_trains_and_stores(root: Path, tmp_path: Path) -> None:
-    main(["--dataset=digits", f"--root={root}", "--epochs=1", "--max_error=1", f"--out={tmp_path / 'c.pt'}", "--device=cpu"])
-    assert load_classifier(tmp_path / "c.pt").dataset == "digits"

@@ -15,8 +15,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from lightning_gans.evaluation import statistics
 from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian
+from lightning_gans.evaluation.real import statistics
 from lightning_gans.evaluation.real.statistics import real_statistics
 from tests.helpers import on_ranks
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.counts.classes import STACKED_SAMPLES, ClassCoverage, StackedClassCoverage, perfect_sampler
+from lightning_gans.evaluation.counts.classes import ClassCoverage, StackedClassCoverage, perfect_sampler
 
 
 def count(predicted: Tensor, classes: int = 10, reference: Tensor | None = None) -> dict[str, float]:
@@ -120,7 +120,7 @@ def test_a_perfect_sampler_of_a_reference_is_the_mean_over_all_its_draws() -> No
     assert "kl_real" not in perfect_sampler(3, n, torch.tensor([1, 0, 5]))
 
 
-@pytest.mark.parametrize("n", STACKED_SAMPLES.values())
+@pytest.mark.parametrize("n", [25_600, 26_000])
 def test_a_perfect_sampler_of_mnist_1k_is_where_theory_and_draws_put_it(n: int) -> None:
     floor = perfect_sampler(1000, n)
     theory = 999 / (2 * n) + (1000**2 - 1) / (12 * n**2)  # of the expected entropy of a histogram, to second order

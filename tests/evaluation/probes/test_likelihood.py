@@ -16,7 +16,7 @@ from torch.distributions import MultivariateNormal
 from lightning_gans import InputError
 from lightning_gans.cli import main as train
 from lightning_gans.commands.probe import main as probe
-from lightning_gans.evaluation import likelihood
+from lightning_gans.evaluation.probes import likelihood
 from lightning_gans.evaluation.probes.likelihood import HasLikelihood, log_likelihood
 from lightning_gans.posteriors import DiagonalNormal
 from lightning_gans.priors import Normal

@@ -1,4 +1,4 @@
-"""A feature network of somebody else's, by torch hub, in a few lines of the user's own."""
+"""Feature networks by name: a feature network of somebody else's, by torch hub, in a few lines of the user's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lightning_gans import evaluate
-from lightning_gans.evaluation.features.find import FeatureNetwork
+from lightning_gans.evaluation.features.find import FeatureNetwork, find_network
 
 HUBCONF = """
 import torch
@@ -51,3 +51,9 @@ def test_the_example_of_the_docstring_measures(here: Path, channels: int) -> Non
 def test_a_score_of_classes_that_it_has_not_is_refused(here: Path) -> None:
     with pytest.raises(NotImplementedError, match="is and mode_score"):
         evaluate(lambda n: images(n, 0, 3), images(20, 0, 3), ["is"], "dino.DINOv2", 20)
+
+
+def test_random_streams_are_left_alone_by_a_feature_network_that_is_made(tmp_path: Path) -> None:
+    stream = torch.get_rng_state()
+    find_network("tests.evaluation.tiny.Drawing", "noise", tmp_path, "fp32", None, False)
+    assert torch.equal(torch.get_rng_state(), stream)
