@@ -42,3 +42,9 @@ def test_the_error_of_k_means_is_by_the_held_out_example_that_is_nearest_to_each
     assert kmeans_error(x, y, heads, swapped)[0].mean == pytest.approx(1 / 3)
     far = np.concatenate([heads, heads[:1] + 8]), np.append(of_heads, 2)
     assert kmeans_error(x, y, *far)[0].mean == 0
+
+
+def test_k_means_agrees_with_groups_that_are_far_apart_and_with_nothing_of_one_cloud():
+    far, cloud = blobs(60, 30.0), (blobs(300, 0.0)[0], np.arange(300) % 3)
+    assert kmeans_error(*far, *far)[1] == pytest.approx(1)
+    assert kmeans_error(*cloud, *cloud)[1] < 0.1
