@@ -35,10 +35,10 @@ class Measure:
     n: int | None = None
 
     @classmethod
-    def of(cls, name: str, found: Estimate, spread_is: str = "standard error") -> Measure:
+    def of(cls, name: str, estimate: Estimate, spread_is: str = "standard error") -> Measure:
         """A mean with its ``standard error``, ``std`` or ``1.96 std``."""
-        spread = {"standard error": found.standard_error, "std": found.std, "1.96 std": found.spread}[spread_is]
-        return cls(name, found.mean, spread, spread_is, found.n)
+        spread = {"standard error": estimate.standard_error, "std": estimate.std, "1.96 std": estimate.spread}[spread_is]
+        return cls(name, estimate.mean, spread, spread_is, estimate.n)
 
     def record(self) -> dict[str, float | int]:
         """By name, for a line of JSON."""
@@ -59,9 +59,9 @@ class Probed:
     def labels(self, split: str) -> np.ndarray:
         """``(N,)``."""
         labels = self.data.labels(split)
-        found = 0 if labels is None else len(labels.unique())
-        if labels is None or found < 2:
-            raise InputError(f"{self.given.kind} needs labels of several classes, but {self.data.name} ({split}) has {found}")
+        classes = 0 if labels is None else len(labels.unique())
+        if labels is None or classes < 2:
+            raise InputError(f"{self.given.kind} needs labels of several classes, but {self.data.name} ({split}) has {classes}")
         return labels.cpu().numpy()
 
     def features(self, split: str, grid: int | None = GRID, rows: Tensor | None = None) -> Tensor:
@@ -86,8 +86,8 @@ class Probed:
     def images(self, split: str, rows: Tensor | None = None) -> Iterator[Tensor]:
         """Samples of a split, all or some by number, a block at a time, on the model's device."""
         blocks = (torch.arange(self.data.size(split)) if rows is None else rows).split(BLOCK)
-        for some in tqdm(blocks, f"{split} samples", delay=5, leave=False):
-            yield self.data.real(split, some).to(self.model.device, self.model.dtype)
+        for block in tqdm(blocks, f"{split} samples", delay=5, leave=False):
+            yield self.data.real(split, block).to(self.model.device, self.model.dtype)
 
     def samples(self, split: str) -> Iterator[Tensor]:
         """Generated samples, a block at a time; a conditional model is given what travels with the split."""

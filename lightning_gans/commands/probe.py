@@ -47,11 +47,11 @@ def _svm(probed: Probed) -> list[Measure]:
     splits = ["train", *({probed.validation[0]} - {"train"})]
     train = torch.cat([probed.features(split, grid) for split in splits]), np.concatenate([y, held])
     settings = {name: getattr(given, name) for name in ("protocol", "per_class", "draws", "seed", "jobs")}
-    found = svm_probe(*train, probed.features("test", grid), test_labels, held_out=len(held), **settings)
+    probe = svm_probe(*train, probed.features("test", grid), test_labels, held_out=len(held), **settings)
     spread = "1.96 std" if given.protocol == "dcgan" else "std"
     probed.protocol = f"{given.protocol}, {given.per_class} of each class a draw, {len(held)} held out"
-    error, validation = Measure.of("error", found.error, spread), Measure.of("validation_error", found.validation, spread)
-    return [error, validation, Measure("C", found.C)]
+    error, validation = Measure.of("error", probe.error, spread), Measure.of("validation_error", probe.validation, spread)
+    return [error, validation, Measure("C", probe.C)]
 
 
 def _on_all_or_few(probed: Probed, probe: Callable[..., Estimate], **settings: Any) -> list[Measure]:
@@ -85,14 +85,14 @@ def _clusters(probed: Probed) -> list[Measure]:
         def surety(*of: Any) -> Tensor:
             return torch.cat([model.classify(images).float().log_softmax(1).cpu() for images in probed.images(*of)])
 
-        found = clustering_error(surety(*validation), head_labels, surety("test"), labels)
-        measures = [Measure.of("clustering_error", found)]
+        error = clustering_error(surety(*validation), head_labels, surety("test"), labels)
+        measures = [Measure.of("clustering_error", error)]
         said = [f"AAE's error by the surest of {len(head_labels)} held out"]
     if not measures or isinstance(model, Encodes):
         test, held = probed.features("test"), probed.features(validation[0], rows=validation[1])
-        found, agreement = kmeans_error(test, labels, held, head_labels, probed.given.seed)
+        error, agreement = kmeans_error(test, labels, held, head_labels, probed.given.seed)
         said.append(f"k-means on the test split, its error by the {len(head_labels)} held out")
-        measures += [Measure.of("kmeans_error", found), Measure("kmeans_nmi", agreement, n=len(labels))]
+        measures += [Measure.of("kmeans_error", error), Measure("kmeans_nmi", agreement, n=len(labels))]
     probed.protocol = "; ".join(said)
     return measures
 
@@ -102,27 +102,27 @@ def _parzen(probed: Probed) -> list[Measure]:
     pixels = len(probed.data.shape) == 3
 
     def flat(blocks: Iterator[Tensor]) -> Tensor:
-        found = torch.cat([some.flatten(1).float().cpu() for some in blocks])
-        return (found + 1) / 2 if pixels else found
+        samples = torch.cat([block.flatten(1).float().cpu() for block in blocks])
+        return (samples + 1) / 2 if pixels else samples
 
-    made = flat(probed.samples("test"))
+    samples = flat(probed.samples("test"))
     split, rows = probed.validation
     validation, test = flat(probed.images(split, rows[:1000])), flat(probed.images("test"))
-    found = parzen_log_likelihood(made, test, validation)
-    probed.protocol = f"{len(made):,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
-    return [Measure.of("log_likelihood", found.log_likelihood), Measure("sigma", found.sigma)]
+    parzen = parzen_log_likelihood(samples, test, validation)
+    probed.protocol = f"{len(samples):,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
+    return [Measure.of("log_likelihood", parzen.log_likelihood), Measure("sigma", parzen.sigma)]
 
 
 def _density(probed: Probed) -> list[Measure]:
     """KL in nats between the densities of the mean pixel (GAAN, Fig. 4)."""
 
     def means(blocks: Iterator[Tensor]) -> Tensor:
-        return torch.cat([some.flatten(1).float().mean(1).cpu() for some in blocks])
+        return torch.cat([block.flatten(1).float().mean(1).cpu() for block in blocks])
 
     fake, real = means(probed.samples("train")), means(probed.images("train"))
-    found = density_kl_1d(real, fake)
+    densities = density_kl_1d(real, fake)
     probed.protocol = f"mean of all dimensions, {len(fake):,} samples, {len(real):,} real of train, Scott's bandwidth"
-    return [Measure("kl", found.kl), Measure("bandwidth", found.bandwidth)]
+    return [Measure("kl", densities.kl), Measure("bandwidth", densities.bandwidth)]
 
 
 def _likelihood(probed: Probed) -> list[Measure]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -46,7 +47,6 @@ class Evaluator:
     modes: ModeProtocol | None = "gaan"
     num_samples: int = 10_000
     seed: int = 0
-    _floor: dict[str, float] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.data, self.network = self.real.data, self.real.network
@@ -74,17 +74,24 @@ class Evaluator:
             scores = {n if n.startswith("reconstruction") else f"reconstruction_{n}": value for n, value in scores.items()}
         return scores
 
-    @property
+    @cached_property
     def floor(self) -> dict[str, float]:
         """What a perfect sampler would get, for the measures that have such a value."""
-        if self._floor is None:
-            self._floor = {name: value for metric in self._measures for name, value in metric.floor().items()}
-        return self._floor
+        return {name: value for floor in self._floors.values() for name, value in floor.items()}
 
     @property
     def floor_is(self) -> str:
         """Whose ``floor`` that is."""
-        return ", ".join(dict.fromkeys(metric.floor_is for metric in self._measures if metric.floor()))
+        return ", ".join(self._floors)
+
+    @cached_property
+    def _floors(self) -> dict[str, dict[str, float]]:
+        """By whose they are."""
+        floors: dict[str, dict[str, float]] = {}
+        for metric in self._measures:
+            if floor := metric.floor():
+                floors.setdefault(metric.floor_is, {}).update(floor)
+        return floors
 
     def condition(self, numbers: Tensor) -> Condition | None:
         """What the samples of some numbers are conditioned on: what travels with the real ones, in an order of its own.

@@ -78,8 +78,8 @@ def chosen(data: Images, split: str, n: int) -> Tensor:
 def statistics(network: FeatureNetwork, data: Images, split: str, rows: Tensor, spoil: Spoil = lambda x: x) -> Gaussian:
     """Of the features of some images."""
     sums = FeatureSums(network.dim)
-    for some in tqdm(rows.split(_BATCH), leave=False, delay=5):
-        sums.update(network(quantise(spoil(data.real(split, some)))))
+    for batch in tqdm(rows.split(_BATCH), leave=False, delay=5):
+        sums.update(network(quantise(spoil(data.real(split, batch)))))
     return sums.gaussian()
 
 

@@ -30,7 +30,7 @@ def colour_in(captions: Iterable[str], noun: str) -> str | None:
 
 def colours_named(captions: Iterable[Sequence[str]], noun: str) -> tuple[str, ...]:
     """The colours of a noun that the captions of some image name, in the order of ``COLOURS``."""
-    named = {colour_in(some, noun) for some in captions}
+    named = {colour_in(of_image, noun) for of_image in captions}
     return tuple(colour for colour in COLOURS if colour in named)
 
 
@@ -51,7 +51,7 @@ def colour_labels(data: Any, split: str, noun: str, colours: Sequence[str] | Non
         raise InputError(f"{data.name} has no captions to find the colour of {noun} in; choose another dataset, or its labels")
     wanted = colours_named(captions, noun) if colours is None else tuple(colours)
     number = {colour: position for position, colour in enumerate(wanted)}
-    return torch.tensor([number.get(colour_in(some, noun) or "", -1) for some in captions]), wanted
+    return torch.tensor([number.get(colour_in(of_image, noun) or "", -1) for of_image in captions]), wanted
 
 
 def labels_for(network: Any, data: Any, split: str) -> Tensor | None:

@@ -31,7 +31,7 @@ Device = Literal["auto", "cpu"]
 _BLOCK = 1000
 
 
-def classifier_for(dataset: str, root: str | Path = "data", max_error: float | None = None) -> Classifier:
+def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
     """The classifier of a dataset by name; it is trained first, by its recipe, if there is none yet.
 
     All ranks must call this; the first trains while the others wait.
@@ -39,7 +39,6 @@ def classifier_for(dataset: str, root: str | Path = "data", max_error: float | N
     Args:
         dataset: one of ``RECIPES``.
         root: folder with the datasets' files; classifiers are kept below it.
-        max_error: the largest test error to put up with, the recipe's where none.
 
     Raises:
         InputError: nothing is known of this dataset, its files are missing, or the classifier errs too often.
@@ -61,7 +60,7 @@ def classifier_for(dataset: str, root: str | Path = "data", max_error: float | N
         dist.broadcast_object_list(problem)
     if problem[0] is not None:
         raise InputError(problem[0])
-    return load_classifier(path, max_error)
+    return load_classifier(path)
 
 
 @torch.inference_mode(False)
@@ -202,8 +201,8 @@ def _save(
         "test_error": classifier.test_error,
         "majority_error": classifier.majority_error,
         "held_out_error": held_out_error,
-        "data": {some.split: some.data.fingerprint(some.split) for some in (train, test)},
-        "labelled": {some.split: len(some.rows) for some in (train, test)},
+        "data": {examples.split: examples.data.fingerprint(examples.split) for examples in (train, test)},
+        "labelled": {examples.split: len(examples.rows) for examples in (train, test)},
         "recipe": asdict(recipe),
     }
     written = io.BytesIO()

@@ -54,7 +54,7 @@ class Comparison:
 
     def features(self, images: Tensor) -> Tensor:
         """Float32 ``(N, D)`` of uint8 images ``(N, C, H, W)``."""
-        return torch.cat([self.network(some) for some in images.split(self.real.batch_size)])
+        return torch.cat([self.network(batch) for batch in images.split(self.real.batch_size)])
 
     def label_counts(self, network: object, split: str) -> Tensor | None:
         """Of real images, class by class ``(K,)``, where they have the classes that a network tells apart."""

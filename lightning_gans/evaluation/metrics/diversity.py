@@ -74,7 +74,7 @@ def diversity(points: Tensor) -> float:
     points = points - points.mean(dim=0)
     total = points.new_zeros(())
     start = 0
-    for some in points.split(min(checks.rows_at_once(points), _PAIRED)):
-        start += len(some)
-        total += pdist(some).sum() + torch.cdist(some, points[start:]).sum()
+    for block in points.split(min(checks.rows_at_once(points), _PAIRED)):
+        start += len(block)
+        total += pdist(block).sum() + torch.cdist(block, points[start:]).sum()
     return total.item() / (len(points) * (len(points) - 1) / 2)

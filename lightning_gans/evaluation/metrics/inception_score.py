@@ -48,5 +48,5 @@ def inception_score(logits: Tensor, splits: int = _SPLITS, seed: int = 2020) -> 
     checks.check_set(logits, "logits", splits)
     # A probability that underflows to 0 in a whole part would become 0 * inf there
     log_p = logits.cpu().double().log_softmax(dim=1).clamp(min=-700)
-    found = isc_features_to_metric(log_p, splits=splits, shuffle=True, rng_seed=seed)
-    return {"is": found["inception_score_mean"], "is_std": found["inception_score_std"]}
+    scores = isc_features_to_metric(log_p, splits=splits, shuffle=True, rng_seed=seed)
+    return {"is": scores["inception_score_mean"], "is_std": scores["inception_score_std"]}

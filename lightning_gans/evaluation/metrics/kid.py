@@ -40,9 +40,9 @@ def kid(real: Tensor, fake: Tensor, subsets: int = 100, subset_size: int = 1000,
     """
     real, fake = checks.checked_sets(real, fake, 2)
     size = min(subset_size, len(real), len(fake))
-    found = kid_features_to_metric(fake, real, kid_subsets=subsets, kid_subset_size=size, rng_seed=seed, verbose=False)
+    distances = kid_features_to_metric(fake, real, kid_subsets=subsets, kid_subset_size=size, rng_seed=seed, verbose=False)
     return {
-        "kid": found["kernel_inception_distance_mean"],
-        "kid_std": found["kernel_inception_distance_std"],
+        "kid": distances["kernel_inception_distance_mean"],
+        "kid_std": distances["kernel_inception_distance_std"],
         "kid_subset_size": size,
     }

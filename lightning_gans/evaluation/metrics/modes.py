@@ -81,7 +81,7 @@ class Modes(Metric):
         stacked = has_stacked_digits(self.comparison.data)
         images = block.samples.flatten(0, 1)[:, None] if stacked else block.samples
         batches = images.split(self.comparison.real.batch_size)
-        logits = torch.cat([classifier.logits(classifier(some)) for some in batches])
+        logits = torch.cat([classifier.logits(classifier(batch)) for batch in batches])
         return logits.unflatten(0, (len(block.samples), -1)) if stacked else logits
 
     def floor(self) -> dict[str, float]:

@@ -54,8 +54,8 @@ def prdc(real: Tensor, fake: Tensor, k: int = _K, precision_k: int = 3) -> dict[
     recalled = torch.zeros(len(real), dtype=torch.bool, device=real.device)
     nearest = torch.full((len(real),), torch.inf, dtype=real.dtype, device=real.device)
     rows = checks.rows_at_once(real)
-    for some, radius in zip(fake.split(rows), fake_radius.split(rows), strict=True):
-        distance = torch.cdist(some, real)
+    for block, radius in zip(fake.split(rows), fake_radius.split(rows), strict=True):
+        distance = torch.cdist(block, real)
         precise += int((distance <= real_radius).any(dim=1).sum())
         inside += int((distance < density_radius).sum())
         recalled |= (distance <= radius[:, None]).any(dim=0)
@@ -71,5 +71,5 @@ def prdc(real: Tensor, fake: Tensor, k: int = _K, precision_k: int = 3) -> dict[
 def _radii(points: Tensor, *ks: int) -> list[Tensor]:
     """The distance ``(N,)`` of every point to its k-th nearest other, for each k."""
     blocks = points.split(checks.rows_at_once(points))
-    nearest = [torch.cdist(some, points).topk(max(ks) + 1, largest=False).values for some in blocks]
+    nearest = [torch.cdist(block, points).topk(max(ks) + 1, largest=False).values for block in blocks]
     return [torch.cat(nearest)[:, k] for k in ks]

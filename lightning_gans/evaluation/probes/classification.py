@@ -100,8 +100,8 @@ def svm_probe(
         return _errors(drawn_from, target, list(trials), jobs, what)
 
     tried = [(rows, C) for C in rule.grid for rows in picking[: rule.picking_draws]]
-    found = errors(validation, tried, "picking C").reshape(len(rule.grid), rule.picking_draws)
-    best = rule.grid[int(found.mean(axis=1).argmin())]
+    picked = errors(validation, tried, "picking C").reshape(len(rule.grid), rule.picking_draws)
+    best = rule.grid[int(picked.mean(axis=1).argmin())]
     validated = errors(validation, ((rows, best) for rows in picking), "validating")
     trials = ((draw("test", number), best) for number in range(draws))
     tested = errors(checked_pairs(test, test_labels, "test"), trials, "testing")
@@ -132,8 +132,8 @@ def _errors(drawn_from: Pairs, target: Pairs, trials: list[tuple[np.ndarray, flo
         return float((np.concatenate([machine.predict(block) for block in blocks]) != target[1]).mean())
 
     # Processes, for threads would share the solver's random stream; with a function of here they need not import the package.
-    found = Parallel(jobs, return_as="generator")(delayed(error)(drawn_from, target, rows, C) for rows, C in trials)
-    return np.array(list(tqdm(found, f"SVM, {what}", len(trials), delay=5)))
+    shares = Parallel(jobs, return_as="generator")(delayed(error)(drawn_from, target, rows, C) for rows, C in trials)
+    return np.array(list(tqdm(shares, f"SVM, {what}", len(trials), delay=5)))
 
 
 def knn_probe(
@@ -149,8 +149,8 @@ def knn_probe(
     if not 0 < k <= len(x):
         raise InputError(f"k is {k}, but must lie between 1 and the {len(x)} training examples")
     target = checked_pairs(test, test_labels, "test")
-    found = KNeighborsClassifier(k, algorithm="brute", n_jobs=jobs).fit(x, y).predict(target[0])
-    return Estimate.of(found != target[1])
+    predicted = KNeighborsClassifier(k, algorithm="brute", n_jobs=jobs).fit(x, y).predict(target[0])
+    return Estimate.of(predicted != target[1])
 
 
 def linear_probe(
@@ -166,8 +166,8 @@ def linear_probe(
 
     x, y = checked_pairs(train, train_labels, "training")
     target = checked_pairs(test, test_labels, "test")
-    found = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter)).fit(x, y).predict(target[0])
-    return Estimate.of(found != target[1])
+    predicted = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter)).fit(x, y).predict(target[0])
+    return Estimate.of(predicted != target[1])
 
 
 def few_labels(
@@ -238,5 +238,5 @@ def pooled_features(
             maps = F.adaptive_max_pool2d(maps, grid)
         return maps.flatten(1)
 
-    blocks = (torch.cat([flat(maps) for maps in model.features(some, layers)], 1) for some in images.split(batch_size))
+    blocks = (torch.cat([flat(maps) for maps in model.features(batch, layers)], 1) for batch in images.split(batch_size))
     return torch.cat([block.float().cpu() for block in blocks])

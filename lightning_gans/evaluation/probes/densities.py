@@ -69,12 +69,12 @@ def log_density(points: Array, samples: Array, sigmas: Sequence[float]) -> Tenso
         raise InputError(f"sigma is {list(sigmas)}, but must be above 0 and finite")
     centre = samples.mean(0)  # distances lose no digits to where the samples lie
     points, samples = points - centre, samples - centre
-    norms, found = samples.square().sum(1), []
-    for some in tqdm(points.split(max(1, _KERNELS_AT_ONCE // len(samples))), "Parzen windows", delay=5):
-        squared = torch.addmm(norms, some, samples.T, alpha=-2).add_(some.square().sum(1, keepdim=True)).clamp_(min=0)
-        found.append(torch.stack([torch.logsumexp(squared / (-2 * sigma**2), 1) for sigma in sigmas], 1))
+    norms, log_sums = samples.square().sum(1), []
+    for block in tqdm(points.split(max(1, _KERNELS_AT_ONCE // len(samples))), "Parzen windows", delay=5):
+        squared = torch.addmm(norms, block, samples.T, alpha=-2).add_(block.square().sum(1, keepdim=True)).clamp_(min=0)
+        log_sums.append(torch.stack([torch.logsumexp(squared / (-2 * sigma**2), 1) for sigma in sigmas], 1))
     scale = torch.tensor([math.log(sigma * math.sqrt(2 * math.pi)) for sigma in sigmas], dtype=torch.float64)
-    return torch.cat(found).cpu() - math.log(len(samples)) - points.shape[1] * scale
+    return torch.cat(log_sums).cpu() - math.log(len(samples)) - points.shape[1] * scale
 
 
 @dataclass(frozen=True)

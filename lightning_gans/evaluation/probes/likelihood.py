@@ -59,7 +59,7 @@ def log_likelihood(model: HasLikelihood, images: Tensor, draws: int = 5000, seed
     at_once = max(1, _NUMBERS_AT_ONCE // images[:1].numel())
     size = max(1, at_once // draws)
     blocks = tqdm(images.split(size), "log-likelihoods", delay=5, leave=False)
-    return torch.cat([_log_mean_weight(model, some, draws, seed, first + n * size, at_once) for n, some in enumerate(blocks)])
+    return torch.cat([_log_mean_weight(model, block, draws, seed, first + n * size, at_once) for n, block in enumerate(blocks)])
 
 
 def _log_mean_weight(model: HasLikelihood, images: Tensor, draws: int, seed: int, first: int, at_once: int) -> Tensor:

@@ -112,9 +112,9 @@ class RealSet:
         assert self.network is not None
         images = quantise(self.data.real(self.split, self.rows[:_BOTH_WAYS]).to(device))
         both = (FeatureSums(self.network.dim, device=device), FeatureSums(self.network.dim, device=device))
-        for some in images.split(self.batch_size):
+        for batch in images.split(self.batch_size):
             for sums, network in zip(both, (reference, self.network), strict=True):
-                sums.update(network(some))
+                sums.update(network(batch))
         self.shift = frechet_distance(both[0].gaussian(), both[1].gaussian())
         rank_zero_info(
             f"{getattr(self.network, 'precision', '16-bit')} extraction moves {len(images)} real images by {self.shift:.3g} "
@@ -124,7 +124,7 @@ class RealSet:
     def batches(self) -> Iterator[Tensor]:
         """This rank's share of the real samples, a batch at a time."""
         rank, world = place()
-        batches = [some for some in self.rows.tensor_split(world)[rank].split(self.batch_size) if len(some)]
+        batches = [rows for rows in self.rows.tensor_split(world)[rank].split(self.batch_size) if len(rows)]
         yield from tqdm(batches, "measuring real images", delay=5, leave=False, disable=rank > 0)
 
     def describe(self) -> dict[str, Any]:
