@@ -18,7 +18,14 @@ _LAZY = {
     "Batch": "batch",
     "Game": "game",
     "Images": "data",
+    "AttributeCondition": "networks",
+    "Conditioned": "networks",
+    "Heads": "networks",
+    "LabelCondition": "networks",
+    "Layer": "networks",
+    "LayerTable": "networks",
     "MLP": "networks",
+    "PairNetwork": "networks",
     "AEGANDiscriminator": "networks",
     "AEGANEncoder": "networks",
     "AEGANGenerator": "networks",
@@ -37,6 +44,8 @@ _LAZY = {
     "Normal": "priors",
     "Empirical": "priors",
     "MixtureOfGaussians": "priors",
+    "Categorical": "priors",
+    "Product": "product",
     "Adam": "optimizers",
     "EMA": "ema",
     "Evaluation": "evaluation",
@@ -48,7 +57,7 @@ _LAZY = {
 
 def paper_modules() -> list[str]:
     """The modules of ``lightning_gans.papers``, by name."""
-    return [f"{__name__}.papers.{found.name}" for found in pkgutil.iter_modules([str(Path(__file__).parent / "papers")])]
+    return [f"{__name__}.papers.{module.name}" for module in pkgutil.iter_modules([str(Path(__file__).parent / "papers")])]
 
 
 def __getattr__(name: str) -> Any:

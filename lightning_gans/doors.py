@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -9,51 +10,124 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lightning_gans import checks
+from lightning_gans.errors import InputError
+from lightning_gans.networks import Network
+from lightning_gans.posteriors import DiagonalNormal
 from lightning_gans.priors import Prior
+from lightning_gans.protocols import Condition, to_device
 from lightning_gans.randomness import global_seed, keyed_generator
+from lightning_gans.runs import data_of
 
 
 class Doors(LightningModule):
     """Converts once on the way in and once on the way out between the doors' units and those of the networks.
 
+    What a model with a ``generator``, an ``encoder`` and a ``discriminator`` can be asked for is here; a paper overrides what
+    is special in it.
+
     Args:
-        data_range: the interval in which the networks work, such as (0, 1) for a sigmoid output.
-        data_scale: what the data is divided by before it is mapped from [-1, 1] to ``data_range``.
+        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] for a linear one.
+        data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval.
     """
 
     prior: Prior
-    generator: nn.Module
+    generator: Network
+    encoder: Network
+    classifier: nn.Module
+    features_of = "discriminator"
+    """The network whose layers are shown."""
+    conditional = False
+    """Whether the networks are given what travels with the images, such as labels."""
     stores_latents = False
     """Whether training fills an empirical prior."""
 
-    def __init__(self, data_range: tuple[float, float], data_scale: float) -> None:
+    def __init__(self, data_range: tuple[float, float] | None, data_scale: float) -> None:
         super().__init__()
         checks.positive(data_scale=data_scale)
-        low, high = self.data_range = (float(data_range[0]), float(data_range[1]))
-        checks.positive(**{"the width of data_range": high - low})
-        self.data_scale = data_scale
-        self._slope = (high - low) / 2 / data_scale
-        self._offset = (high + low) / 2
+        if data_range is not None:
+            checks.positive(**{"the width of data_range": data_range[1] - data_range[0]})
+        self._given_range, self.data_scale = data_range, data_scale
+
+    @property
+    def data_range(self) -> tuple[float, float]:
+        """The interval in which the networks work."""
+        low, high = self._given_range or getattr(self.generator, "output_range", None) or (-1.0, 1.0)
+        return float(low), float(high)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Images in [-1, 1], or points in data units, as the networks take them."""
-        return images if (self._slope, self._offset) == (1, 0) else images * self._slope + self._offset
+        slope, offset = self._units()
+        return images if (slope, offset) == (1, 0) else images * slope + offset
 
     def denormalize(self, data: Tensor) -> Tensor:
         """The inverse of ``normalize``."""
-        return data if (self._slope, self._offset) == (1, 0) else (data - self._offset) / self._slope
+        slope, offset = self._units()
+        return data if (slope, offset) == (1, 0) else (data - offset) / slope
+
+    def _units(self) -> tuple[float, float]:
+        low, high = self.data_range
+        return (high - low) / 2 / self.data_scale, (high + low) / 2
 
     def to_model(self, x: Tensor) -> Tensor:
         """``x`` on the model's device and in the precision of its parameters."""
         return x.to(self.device, cast(torch.dtype, self.dtype))
 
-    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+    def decode(self, z: Tensor, condition: Condition | None = None) -> Tensor:
         """The images ``(N, C, H, W)`` in [-1, 1], or the points in data units, of latents ``z`` ``(N, dim)``."""
-        return self.denormalize(self.generator(z))
+        return self.denormalize(self.generator(z, *self._given(condition)))
 
-    def sample(self, n: int, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
         """``n`` images from the prior; ``generator`` may be on any device."""
         return self.decode(self.to_model(self.prior.sample(n, generator)), condition)
+
+    def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Latents ``(N, dim)`` of images: of a stochastic encoder the mean, or with a generator a draw."""
+        numbers = self.encoder(self.normalize(images), *self._given(condition))
+        if numbers.shape[1] == self.prior.dim:
+            return numbers
+        q = DiagonalNormal.of(numbers, self.prior.dim)
+        return (q.mean if generator is None else q.sample(generator)).to(numbers.dtype)
+
+    def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:
+        """Layers of the network that ``features_of`` names."""
+        network: Any = getattr(self, self.features_of)
+        return network.features(self.normalize(images), layers, *self._given(condition))
+
+    def generator_logits(self, z: Tensor) -> Tensor:
+        """What the generator computes before its sigmoid.
+
+        Raises:
+            InputError: it has no sigmoid, or no ``logits``.
+        """
+        if not hasattr(self.generator, "logits") or self.data_range != (0, 1):
+            raise InputError(
+                f"{type(self).__name__} takes the logarithm of the generator's output here, which needs a sigmoid and a method "
+                "logits(z); set the generator's output to sigmoid"
+            )
+        return self.generator.logits(z)
+
+    def classify(self, images: Tensor) -> Tensor:
+        """Logits ``(N, classes)`` of the network ``classifier``, where there is one."""
+        return self.classifier(self.normalize(images))
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether there is an encoder."""
+        return isinstance(getattr(self, "encoder", None), nn.Module)
+
+    @property
+    def can_show_features(self) -> bool:
+        """Whether the network of ``features_of`` has named layers."""
+        return hasattr(getattr(self, self.features_of, None), "features")
+
+    @property
+    def can_classify(self) -> bool:
+        """Whether there is a classifier."""
+        return isinstance(getattr(self, "classifier", None), nn.Module) or type(self).classify is not Doors.classify
+
+    def _given(self, condition: Condition | None) -> tuple[Condition, ...]:
+        """What the networks are given besides their input."""
+        return (to_device(condition, self.device),) if self.conditional and condition is not None else ()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing: the evaluation callback measures when the loop is through."""
@@ -62,5 +136,8 @@ class Doors(LightningModule):
         """Nothing: the evaluation callback measures when the loop is through."""
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """As many samples as the batch is long, from noise keyed by the first number in it."""
-        return self.sample(len(batch), generator=keyed_generator("predict", global_seed(), int(batch[0])))
+        """As many samples as the batch is long, from noise keyed by the first number in it; conditions are those of test rows."""
+        condition = None
+        if self.conditional and (data := data_of(self.trainer)) is not None:
+            condition = data.conditions_for(batch.cpu())
+        return self.sample(len(batch), condition, keyed_generator("predict", global_seed(), int(batch[0])))

@@ -1,8 +1,7 @@
-"""The LightningModule that every paper derives from: turns, simultaneous moves, counters, noise and the data range."""
+"""The LightningModule that every paper derives from: updates, counters, noise."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,18 +12,22 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
-from lightning_gans import checks
+from lightning_gans import checks, resuming
 from lightning_gans.batch import Batch
+from lightning_gans.capture import CapturedStep
+from lightning_gans.compiled import Compiler, Untraceable, require_compiler
 from lightning_gans.doors import Doors
-from lightning_gans.errors import NonFiniteError
+from lightning_gans.dry_run import dry_run
+from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.functional import FunctionalPlayer
 from lightning_gans.history import LossHistory
-from lightning_gans.optimizers import make_defaults_picklable
-from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts, clip_gradients, laid_out_like
+from lightning_gans.hyperparameters import save_hyperparameters
+from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
+from lightning_gans.resuming import StartFrom
 from lightning_gans.runs import data_of
-from lightning_gans.strategy import average_over_ranks, check_ranks_agree, world_size
-
-Minimize = Callable[..., None]
+from lightning_gans.strategy import check_ranks_agree, world_size
+from lightning_gans.updates import Updates
 
 # Two numbers a parameter and a wait for the device: dear in every step, nothing in every thousandth.
 _STEPS_BETWEEN_RANK_CHECKS = 1000
@@ -34,43 +37,53 @@ class Game(Doors):
     """Several players, each minimising its own loss over its own networks.
 
     A paper derives from it, sets ``generator`` and ``prior`` (and ``encoder``, ``discriminator`` where it has them), names its
-    players and writes ``training_step`` with ``turn`` or ``simultaneously``. It never calls ``backward``, ``step`` or
-    ``zero_grad`` itself.
+    players and writes ``step`` with ``minimize`` or ``minimize_together``. It never calls ``backward``, ``step`` or
+    ``zero_grad`` of torch itself.
+
+    A loss is a pure function of the networks' parameters and buffers and of its arguments: what is random or read from the data
+    is drawn before and passed in. So it can be run, compiled, differentiated through and captured alike.
 
     Args:
-        optimizer: makes the optimiser of every player from its parameters.
+        optimizer: makes the optimiser of every player from its parameters; none takes ``Adam`` with a rate of 2e-4 and beta1 0.5.
         optimizers: makes that of single players instead, by the player's name.
         scheduler: makes the learning-rate schedule of every optimiser; none keeps the rates constant.
         schedule_counts: what advances a schedule: ``own`` steps of its player, the ``shared`` count of all players' steps,
             or training ``batches``.
-        data_range: the interval in which the networks work, such as (0, 1) for a sigmoid output.
-        data_scale: what the data is divided by before it is mapped from [-1, 1] to ``data_range``; images are in [-1, 1]
+        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] for a linear one.
+        data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval; images are in [-1, 1]
             already, points are in data units.
         gradient_clip_val: bound on the gradient of each step, none for no bound.
         gradient_clip_algorithm: bounds the ``norm`` over a player's parameters, of each ``tensor``, or each ``value``.
+        compile: trace each update once and run it compiled.
+        start_from: a checkpoint some of whose networks are taken over, such as a trained generator.
         nonfinite: ``stop`` at a NaN or infinite loss with the last good checkpoint intact, or ``continue`` with a warning.
     """
 
     def __init__(
         self,
         *,
-        optimizer: OptimizerCallable,
+        optimizer: OptimizerCallable | None = None,
         optimizers: dict[str, OptimizerCallable] | None = None,
         scheduler: LRSchedulerCallable | None = None,
         schedule_counts: ScheduleCounts = "own",
-        data_range: tuple[float, float] = (-1.0, 1.0),
+        data_range: tuple[float, float] | None = None,
         data_scale: float = 1.0,
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: ClipAlgorithm = "norm",
+        compile: bool = False,
+        start_from: StartFrom | None = None,
         nonfinite: Literal["stop", "continue"] = "stop",
     ) -> None:
         super().__init__(data_range, data_scale)
         if gradient_clip_val is not None:
             checks.positive(gradient_clip_val=gradient_clip_val)
+        checks.one_of(ScheduleCounts, schedule_counts=schedule_counts)
+        checks.one_of(ClipAlgorithm, gradient_clip_algorithm=gradient_clip_algorithm)
+        checks.one_of(Literal["stop", "continue"], nonfinite=nonfinite)
         self.automatic_optimization = False
         self.gradient_clip_val = gradient_clip_val
         self.gradient_clip_algorithm = gradient_clip_algorithm
-        self._nonfinite = nonfinite
+        self._compile, self._start_from, self._nonfinite = compile, start_from, nonfinite
         self._make_players = partial(
             Players,
             optimizer=optimizer,
@@ -79,54 +92,52 @@ class Game(Doors):
             schedule_counts=schedule_counts,
         )
         self._players: Players | None = None
+        self._updates: Any = None
+        self._captured: CapturedStep | None = None
+        self.after_step: list[Any] = []
+        self._traced_state: dict[str, Any] | None = None
+        self._pretended_step: int | None = None
         self._history = LossHistory()
         self._draws = 0
         self._random: torch.Generator | None = None  # made where it is needed: it cannot be sent to a spawned process
-        checks.choices(type(self), sys._getframe())
-        checks.save_hyperparameters(self, sys._getframe())
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        make_defaults_picklable(cls)
+        save_hyperparameters(self)
 
     # What a paper says
 
     def players(self) -> Mapping[str, Sequence[nn.Module]]:
         """The networks of each player, by name, in the order of their turns."""
-        raise TypeError(f"{type(self).__name__} must define players(): the networks of each player, by name")
+        raise InputError(f"{type(self).__name__} must define players(): the networks of each player, by name")
 
-    # What a paper calls in its training step
+    def step(self, batch: Batch) -> None:
+        """What one batch is used for: the paper's algorithm, with ``minimize`` or ``minimize_together``."""
+        raise InputError(f"{type(self).__name__} must define step(batch): one iteration of its algorithm")
 
-    @contextmanager
-    def turn(self, player: str) -> Iterator[Minimize]:
-        """One player's turn: every other network is frozen, and ``minimize(loss)`` takes one step.
+    # What a paper calls in its step
 
-        ``minimize(loss, name=term, ...)`` also logs further scalars. Frozen networks let gradients through to their inputs,
-        but get none and cost none.
+    def minimize(self, player: str, loss: Callable[..., Any], *inputs: Any) -> None:
+        """One step of a player on ``loss(*inputs)``; every other network is frozen.
+
+        Frozen networks let gradients through to their inputs, but get none and cost none.
+
+        Args:
+            player: who moves.
+            loss: a method, pure: gives a scalar, or a scalar and a dictionary of further scalars to be logged.
+            inputs: tensors, or nests of them, and plain values.
         """
-        with self._seated().freeze_others(player):
-            yield partial(self._minimize, player)
+        self._remember(self._seated_updates().take(player, loss, inputs))
 
-    @contextmanager
-    def simultaneously(self) -> Iterator[Callable[..., None]]:
-        """Moves at the same parameters: ``move(player, loss)`` collects gradients, and all step when the block ends.
+    def minimize_together(self, losses: Callable[..., Mapping[str, Any]], *inputs: Any) -> None:
+        """One step of several players at the same parameters, from one forward.
 
-        Gradients are averaged over ranks here, whatever the strategy, and the loss scale is updated once.
+        Args:
+            losses: a method, pure: gives for each player that moves a scalar, or a scalar and further scalars to be logged.
+            inputs: tensors, or nests of them, and plain values.
         """
-        players, scaler = self._seated(), self._scaler()
-        moves: dict[str, Sequence[Tensor | None]] = {}
+        self._remember(self._seated_updates().take(None, losses, inputs))
 
-        def move(player: str, loss: Tensor, **terms: Tensor) -> None:
-            scaled = loss if scaler is None else scaler.scale(loss)
-            moves[player] = torch.autograd.grad(scaled, players.parameters[player], retain_graph=True, allow_unused=True)
-            self._remember(player, loss, terms)
-
-        yield move
-        for player, gradients in moves.items():
-            average_over_ranks(gradients)
-            self._step_with(player, gradients, scaler)
-        if scaler is not None and moves:
-            scaler.update()
+    def functional(self, player: str) -> FunctionalPlayer:
+        """A player's parameters and the state of its optimiser as values, for steps that are differentiated through."""
+        return FunctionalPlayer.of(self, self._seated(), player, self._traced_state)
 
     def noise(self, n: int) -> Tensor:
         """``(n, dim)`` draws of the prior for this rank's ``n`` samples; every call gives others."""
@@ -153,18 +164,23 @@ class Game(Doors):
 
     def gather(self, x: Tensor) -> Tensor:
         """``x`` of all ranks, one after the other along the first dimension, differentiable."""
-        return x if world_size() == 1 else cast(Tensor, self.all_gather(x, sync_grads=True)).flatten(0, 1)
+        if world_size() == 1:
+            return x
+        self._refuse_in_trace("needs numbers of all ranks")
+        return cast(Tensor, self.all_gather(x, sync_grads=True)).flatten(0, 1)
 
     # What Lightning calls
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
             checks.length(self.trainer)
-            checks.strategy(self.trainer.strategy)
+            if self._compile:
+                require_compiler(self.trainer.strategy.root_device)
+            if self._start_from is not None:
+                self._start_from.take_over(self)
         # Lightning does so only after it has restored a checkpoint, which rounds parameters of 64 bits to 32
         self.trainer.precision_plugin.convert_module(self)
-        data = data_of(self.trainer)
-        checks.dry_run(self, getattr(data, "shape", None), getattr(data, "extent", None))
+        dry_run(self, data_of(self.trainer), steps=stage == "fit")
 
     def configure_optimizers(self) -> Any:
         players = self._players = self._make_players(self.players())
@@ -174,10 +190,18 @@ class Game(Doors):
 
     def on_fit_start(self) -> None:
         self._random = torch.Generator(self.device)
-        self._count_batches()
 
     def on_train_start(self) -> None:
-        self._seated().keep_configured_settings()
+        players = self._seated()
+        players.keep_configured_settings()
+        clip = self.gradient_clip_val, self.gradient_clip_algorithm
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        self._captured, self._updates = None, Updates(self, players, clip, scaler, self.trainer)
+        if self._compile:
+            if self.device.type == "cuda":
+                self._captured = CapturedStep(self)
+            else:
+                self._updates.compiler = Compiler(self, players, clip, scaler, steps_inside=not self._updates.before_step)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if not self.trainer.training:
@@ -187,6 +211,17 @@ class Game(Doors):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self._draws = 0
         reseed_layers(self.device, keyed_seed("layers", global_seed(), self.global_step, self.global_rank))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One batch of the paper's algorithm, counted as one step whatever number of optimisers took how many steps.
+
+        So ``max_steps``, checkpoints, EMA and logs agree. Schedules advance before any callback can save.
+        """
+        (self._captured or self.step)(batch)
+        self._seated().finish_batch()
+        progress = cast(Any, self.trainer).fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress.increment_ready()
+        progress.increment_completed()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step % (cast(Any, self.trainer).log_every_n_steps or 50) == 0:
@@ -198,85 +233,63 @@ class Game(Doors):
         self._check_losses()
         check_ranks_agree(self.parameters())
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        if self.gradient_clip_val is None:
-            return
-        scaler = self._scaler()
-        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
-            scaler.unscale_(optimizer)  # a fused optimiser would only unscale inside its step, after the clipping
-        clip_gradients(optimizer, self.gradient_clip_val, self.gradient_clip_algorithm)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._check_losses()
         if self._nonfinite == "stop":
-            checks.finite_parameters(self)
+            resuming.finite_parameters(self)
         checkpoint["game"] = {"paper": type(self).__name__, "seed": global_seed()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checks.checkpoint(self, checkpoint, global_seed())
+        resuming.same_game(self, checkpoint, global_seed())
+
+    @property
+    def global_step(self) -> int:
+        """Training batches so far."""
+        self._refuse_in_trace("reads the number of the step")
+        return super().global_step if self._pretended_step is None else self._pretended_step
 
     # How it is done
 
+    @contextmanager
+    def being_traced(self) -> Iterator[dict[str, Any]]:
+        """Within the block what would be frozen into a trace is refused, and ``functional`` finds players in what it yields."""
+        self._traced_state = {}
+        try:
+            yield self._traced_state
+        finally:
+            self._traced_state = None
+
+    def _refuse_in_trace(self, why: str) -> None:
+        if self._traced_state is not None:
+            raise Untraceable(why)
+
     def _seated(self) -> Players:
         if self._players is None:
-            raise RuntimeError("turns are taken inside Trainer.fit, which gives every player its optimizer first")
+            raise RuntimeError("players move inside Trainer.fit, which gives every player its optimizer first")
         return self._players
 
-    def _scaler(self) -> torch.amp.GradScaler | None:
-        return getattr(self.trainer.precision_plugin, "scaler", None)
+    def _seated_updates(self) -> Any:
+        if self._updates is None:
+            raise RuntimeError("players move inside Trainer.fit, which gives every player its optimizer first")
+        return self._updates
 
-    def _minimize(self, player: str, loss: Tensor, **terms: Tensor) -> None:
-        players = self._seated()
-        optimizer = self.trainer.strategy._lightning_optimizers[players.names.index(player)]
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
-        self._remember(player, loss, terms)
-
-    def _step_with(self, player: str, gradients: Sequence[Tensor | None], scaler: torch.amp.GradScaler | None) -> None:
-        players = self._seated()
-        optimizer = players.optimizers[player]
-        for parameter, gradient in zip(players.parameters[player], gradients, strict=True):
-            parameter.grad = laid_out_like(parameter, gradient)
-        if scaler is not None:
-            scaler.unscale_(optimizer)
-        clip_gradients(optimizer, self.gradient_clip_val, self.gradient_clip_algorithm)
-        optimizer.step() if scaler is None else scaler.step(optimizer)
-
-    def _remember(self, player: str, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        self._seated().count_step(player)
-        self._history.add(self.global_step, player, loss)
-        for name, value in terms.items():
-            self._history.add(self.global_step, f"{player}/{name}", value)
+    def _remember(self, losses: Mapping[str, tuple[Tensor, Mapping[str, Tensor]]]) -> None:
+        step = self.global_step
+        for player, (loss, terms) in losses.items():
+            self._seated().count_step(player)
+            self._history.add(step, player, loss)
+            for name, value in terms.items():
+                self._history.add(step, f"{player}/{name}", value)
 
     def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
         """Draw for the global batch, keyed by what the draw is for, and keep this rank's rows."""
+        self._refuse_in_trace("draws noise inside; draw it in step and pass it in")
         self._draws += 1
         self._random = self._random or torch.Generator(self.device)
         self._random.manual_seed(keyed_seed("noise", global_seed(), self.global_step, self._draws))
         if (world := world_size()) == 1:
             return sampler(n, self._random).to(self.dtype)
         return sampler(n * world, self._random)[self.global_rank * n :][:n].to(self.dtype)
-
-    def _count_batches(self) -> None:
-        """Make ``global_step`` count training batches, where Lightning would count the steps of all optimisers.
-
-        So max_steps, checkpoints, EMA and logs agree, for any number of players. Schedules advance at the same moment, before
-        any callback can save.
-        """
-        trainer: Any = self.trainer
-        loop = trainer.fit_loop.epoch_loop.manual_optimization
-        profiler, progress = trainer.profiler, loop.optim_step_progress
-        loop._on_before_step = lambda: profiler.start("optimizer_step")
-        loop._on_after_step = lambda: profiler.stop("optimizer_step")
-
-        def on_run_end() -> Any:
-            self._seated().finish_batch()
-            progress.increment_ready()
-            progress.increment_completed()
-            return type(loop).on_run_end(loop)
-
-        loop.on_run_end = on_run_end
 
     def _check_losses(self) -> None:
         """Stops the run if one of the losses was not finite."""

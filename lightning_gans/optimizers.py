@@ -1,12 +1,18 @@
-"""Adam as the papers write it, and optimisers as defaults of a constructor."""
+"""Adam as the papers write it, and its step as a pure function."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
+from torch.optim import Optimizer
+
+# Under the root of a second moment: without it the derivative of the root of 0 is infinite.
+_TINY = 1e-30
 
 
 class Adam(torch.optim.Adam):
@@ -35,15 +41,65 @@ class Adam(torch.optim.Adam):
         super().__init__(params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
 
 
-def make_defaults_picklable(cls: type) -> None:
-    """Give the lambdas among the defaults of ``cls``'s constructor a name to pickle them by, for strategies that spawn.
+@dataclass(frozen=True)
+class AdamStep:
+    """One step of Adam (Kingma and Ba 2015, Algorithm 1) as a pure function, differentiable through its moments.
 
-    A lambda is the only form of such a default that the command can read, override and write back.
+    Args:
+        beta1: decay rate of the first moment.
+        beta2: decay rate of the second moment.
+        eps: added to the root of the second moment.
+        weight_decay: L2 penalty.
     """
-    if "__init__" not in vars(cls):  # then they are those of a class above, named already
-        return
-    for parameter in inspect.signature(cls.__init__).parameters.values():  # type: ignore[misc]
-        if inspect.isfunction(parameter.default):
-            name = f"_default_{parameter.name}"
-            parameter.default.__qualname__ = f"{cls.__qualname__}.{name}"
-            setattr(cls, name, staticmethod(parameter.default))
+
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+
+    @classmethod
+    def of(cls, optimizer: Optimizer) -> AdamStep | None:
+        """The step of an optimiser, ``None`` where it is another one than plain Adam with a single group of parameters."""
+        if not isinstance(optimizer, torch.optim.Adam) or type(optimizer).step is not torch.optim.Adam.step:
+            return None
+        (group, *others) = optimizer.param_groups
+        if others or any(group.get(name) for name in ("amsgrad", "maximize", "decoupled_weight_decay")):
+            return None
+        beta1, beta2 = map(float, group["betas"])
+        return cls(beta1, beta2, float(group["eps"]), float(group["weight_decay"]))
+
+    def __call__(
+        self, parameter: Tensor, gradient: Tensor, first: Tensor, second: Tensor, step: Tensor, lr: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The next parameter and moments.
+
+        Args:
+            parameter: any shape, like its ``gradient`` and moments.
+            gradient: of the loss.
+            first: moving average of gradients.
+            second: moving average of their squares.
+            step: number of this step, from 1: a scalar.
+            lr: learning rate, a scalar.
+        """
+        step = step.double()
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * parameter
+        first = torch.lerp(first, gradient, 1 - self.beta1)
+        second = self.beta2 * second + (1 - self.beta2) * gradient * gradient
+        rate = (lr / (1 - self.beta1**step)).to(parameter.dtype)
+        correction = (1 - self.beta2**step).sqrt().to(parameter.dtype)
+        return parameter - rate * first / ((second + _TINY).sqrt() / correction + self.eps), first, second
+
+
+def moments(optimizer: Optimizer, parameters: Sequence[Parameter]) -> tuple[list[Tensor], list[Tensor], list[Tensor]] | None:
+    """Adam's first and second moments and step counts of some parameters, as the optimiser has them.
+
+    ``None`` before its first step, or where the counts differ: then there is no step that is one for all of them.
+    """
+    states: list[dict[str, Any]] = [optimizer.state.get(parameter, {}) for parameter in parameters]
+    if not all("exp_avg" in state for state in states):
+        return None
+    counts = [state["step"] for state in states]
+    if torch.stack(counts).unique().numel() != 1:
+        return None
+    return [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states], counts

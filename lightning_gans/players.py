@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -12,9 +13,10 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, StepLR
 
 from lightning_gans.errors import InputError
+from lightning_gans.optimizers import Adam
 
 ScheduleCounts = Literal["own", "shared", "batches"]
 ClipAlgorithm = Literal["norm", "tensor", "value"]
@@ -25,7 +27,7 @@ class Players:
 
     Args:
         networks: the networks that each player owns, by the player's name.
-        optimizer: makes the optimiser of every player.
+        optimizer: makes the optimiser of every player; none takes Adam with DCGAN's rate of 2e-4 and beta1 of 0.5.
         optimizers: makes that of single players instead, by name.
         scheduler: makes the learning-rate schedule of every optimiser; ``None`` keeps rates constant.
         schedule_counts: what advances a schedule: ``own`` steps of its player, the ``shared`` count of all players' steps, or
@@ -38,7 +40,7 @@ class Players:
     def __init__(
         self,
         networks: Mapping[str, Sequence[nn.Module]],
-        optimizer: OptimizerCallable,
+        optimizer: OptimizerCallable | None,
         optimizers: Mapping[str, OptimizerCallable],
         scheduler: LRSchedulerCallable | None,
         schedule_counts: ScheduleCounts,
@@ -54,7 +56,8 @@ class Players:
                 raise InputError(f"the player {name!r} has no parameter to train; give it a network that has some")
         everyone = _unique(p for parameters in self.parameters.values() for p in parameters)
         self._others = {name: _without(everyone, mine) for name, mine in self.parameters.items()}
-        self.optimizers = {name: optimizers.get(name, optimizer)(parameters) for name, parameters in self.parameters.items()}
+        default = optimizer or partial(Adam, lr=2e-4, beta1=0.5)
+        self.optimizers = {name: optimizers.get(name, default)(parameters) for name, parameters in self.parameters.items()}
         self.schedulers: dict[str, LRScheduler] = {}
         if scheduler is not None:
             self.schedulers = {name: scheduler(each) for name, each in self.optimizers.items()}
@@ -90,8 +93,7 @@ class Players:
                     count = sum(self._steps.values())
                 case "batches":
                     count = 1
-            for _ in range(count):
-                scheduler.step()
+            _advance(scheduler, count)
         self._steps = dict.fromkeys(self.names, 0)
 
     def learning_rates(self) -> dict[str, float]:
@@ -125,20 +127,31 @@ class Players:
                 self.schedulers[name].base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
 
 
-def clip_gradients(optimizer: Optimizer, bound: float | None, algorithm: ClipAlgorithm) -> None:
-    """Bound the gradient that ``optimizer`` is about to use: its norm over all parameters or that of each, or each value."""
-    if bound is None:
+def _advance(scheduler: LRScheduler, count: int) -> None:
+    """Take ``count`` steps. Those of a ``StepLR`` that change nothing are only counted: seven a batch are dear in a small game."""
+    while count > 0:
+        if type(scheduler) is StepLR:
+            idle = min(count, scheduler.step_size - 1 - scheduler.last_epoch % scheduler.step_size)
+            scheduler.last_epoch += idle
+            count -= idle
+        if count:
+            scheduler.step()
+            count -= 1
+
+
+def clip_gradients(gradients: list[Tensor], bound: float | None, algorithm: ClipAlgorithm) -> None:
+    """Bound gradients in place: their norm over all parameters or that of each, or each value."""
+    if bound is None or not gradients:
         return
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     match algorithm:
         case "norm":
-            nn.utils.clip_grad_norm_(parameters, bound)
+            norm = nn.utils.get_total_norm(gradients, foreach=True)
+            torch._foreach_mul_(gradients, (bound / (norm + 1e-6)).clamp(max=1.0))  # as torch's clip_grad_norm_
         case "tensor":
-            gradients = [p.grad for p in parameters if p.grad is not None]
-            factors = [bound / norm.clamp(min=bound) for norm in torch._foreach_norm(gradients)]
-            torch._foreach_mul_(gradients, factors)
+            torch._foreach_mul_(gradients, [bound / norm.clamp(min=bound) for norm in torch._foreach_norm(gradients)])
         case "value":
-            nn.utils.clip_grad_value_(parameters, bound)
+            torch._foreach_clamp_min_(gradients, -bound)
+            torch._foreach_clamp_max_(gradients, bound)
 
 
 def _trainable(modules: Iterable[nn.Module]) -> list[Parameter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from lightning_gans.losses import at_least_float32
 
 # exp of half of these is 5e-5 and 2e4: no posterior is narrower or wider, and no float32 overflows.
 _LOG_VARIANCES = (-20.0, 20.0)
+
+Scale = Literal["log_variance", "log_sigma"]
 
 
 @dataclass
@@ -28,22 +31,31 @@ class DiagonalNormal:
     log_variance: Tensor
 
     @classmethod
-    def of(cls, numbers: Tensor, dim: int | None = None) -> DiagonalNormal:
-        """From an encoder's ``(N, 2 * dim)`` outputs: the means, then the log-variances, which are kept within bounds.
+    def of(cls, numbers: Tensor, dim: int | None = None, scale: Scale = "log_variance") -> DiagonalNormal:
+        """From an encoder's ``(N, 2 * dim)`` outputs: the means, then the scales, which are kept within bounds.
 
         Gradients are those without bounds: those of a plain clamp would vanish beyond them, and nothing lead back.
+
+        Args:
+            numbers: the encoder's outputs.
+            dim: latent numbers a sample; none takes half of the outputs.
+            scale: what the second half means: ``log_variance`` (Kingma and Welling 2014, appendix C.2) or ``log_sigma``, half
+                of it (ALI, Dumoulin et al. 2017: the code).
 
         Raises:
             InputError: there are not ``2 * dim`` numbers, or where no ``dim`` is given not an even number.
         """
-        found = numbers.shape[1]
-        if found != (2 * dim if dim else found // 2 * 2):
+        outputs = numbers.shape[1]
+        if outputs != (2 * dim if dim else outputs // 2 * 2):
             of = f"{dim} latent numbers takes {2 * dim}" if dim else "latents takes an even number"
+            second = "log-variances" if scale == "log_variance" else "log-sigmas"
             raise InputError(
-                f"the encoder gives {found} numbers a sample, but a posterior over {of}: "
-                "means, then log-variances; set the encoder's outputs"
+                f"the encoder gives {outputs} numbers a sample, but a posterior over {of}: "
+                f"means, then {second}; set the encoder's outputs"
             )
         mean, unbounded = at_least_float32(numbers).chunk(2, dim=1)
+        if scale == "log_sigma":
+            unbounded = 2 * unbounded
         within = unbounded.detach().clamp(*_LOG_VARIANCES)
         passed = torch.where(unbounded.detach() == within, unbounded, within + (unbounded - unbounded.detach()).nan_to_num())
         return cls(mean, passed)

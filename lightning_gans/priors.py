@@ -24,7 +24,7 @@ class Prior:
         self.dim = dim
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """``(n, dim)`` latents, drawn on the generator's device."""
+        """``(n, dim)`` latents, drawn on the generator's device; each row is a function of the generator's state and ``n``."""
         raise NotImplementedError
 
     def log_prob(self, z: Tensor) -> Tensor:
@@ -95,7 +95,63 @@ class Normal(Prior):
         return great_circle(a, b, steps)
 
 
-class MixtureOfGaussians(Prior):
+class Labelled(Prior):
+    """A prior whose draws belong to classes, which may be asked for."""
+
+    def sample(self, n: int, generator: torch.Generator | None = None, labels: Tensor | None = None) -> Tensor:
+        """``(n, dim)`` latents, drawn on the generator's device.
+
+        Args:
+            n: number of draws.
+            generator: the stream; none takes torch's own.
+            labels: int64 ``(n,)``, the class of each row, below their number; -1 leaves it to the draw. Other rows and other
+                numbers do not change.
+        """
+        raise NotImplementedError
+
+
+def _classes(n: int, count: int, generator: torch.Generator | None, labels: Tensor | None) -> Tensor:
+    """``(n,)`` classes: drawn, or as ``labels`` have them; the stream advances alike."""
+    drawn = torch.randint(count, (n,), generator=generator, device=generator.device if generator else None)
+    if labels is None:
+        return drawn
+    if labels.shape != (n,) or labels.dtype != torch.int64:
+        kind = f"{str(labels.dtype).removeprefix('torch.')} of shape {list(labels.shape)}"
+        raise InputError(f"the labels of {n} draws must be int64 of shape [{n}], not {kind}; give one a draw")
+    labels = labels.to(drawn.device)
+    return torch.where(labels < 0, drawn, labels)
+
+
+class Categorical(Labelled):
+    """One of several classes, all equally likely, as a one-hot vector: a discrete code of InfoGAN, the clusters of an AAE.
+
+    Args:
+        classes: how many; the latent has as many numbers.
+    """
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(classes)
+
+    def sample(self, n: int, generator: torch.Generator | None = None, labels: Tensor | None = None) -> Tensor:
+        which = _classes(n, self.dim, generator, labels)
+        return (which[:, None] == torch.arange(self.dim, device=which.device)).float()
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The log-probability in nats of each row: minus log K for a one-hot vector of K numbers, else minus infinity."""
+        corner = ((z == 1).sum(dim=1) == 1) & ((z == 0).sum(dim=1) == self.dim - 1)
+        return torch.full_like(z[:, 0], -math.log(self.dim)).masked_fill(~corner, -math.inf)
+
+    def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
+        """``a``, and from half-way on ``b``: a straight walk would pass through mixtures of classes, which are never drawn."""
+        t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
+        return torch.where(t < 0.5, a, b)
+
+    def project(self, z: Tensor) -> Tensor:
+        """The one-hot vector of the largest number of each row."""
+        return (z.argmax(dim=1, keepdim=True) == torch.arange(self.dim, device=z.device)).to(z.dtype)
+
+
+class MixtureOfGaussians(Labelled):
     """A flower of Gaussians in the plane: long petals that point away from the origin (Makhzani et al. 2015, Fig. 2).
 
     Component k of K is the law of ``radius + along * e_1`` on the first axis and ``across * e_2`` on the second, for standard
@@ -121,10 +177,9 @@ class MixtureOfGaussians(Prior):
         self.components = components
         self.radius, self.along, self.across = radius, along, across
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        device = generator.device if generator else None
-        which = torch.randint(self.components, (n,), generator=generator, device=device)
-        local = torch.randn(n, 2, generator=generator, device=device)
+    def sample(self, n: int, generator: torch.Generator | None = None, labels: Tensor | None = None) -> Tensor:
+        which = _classes(n, self.components, generator, labels)
+        local = torch.randn(n, 2, generator=generator, device=which.device)
         out, aside = self._axes(local)
         return (self.radius + self.along * local[:, :1]) * out[which] + self.across * local[:, 1:] * aside[which]
 

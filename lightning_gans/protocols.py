@@ -1,33 +1,47 @@
 """What evaluation, figures and tables may ask of a model, and nothing else.
 
 At these doors images are float ``(N, C, H, W)`` in [-1, 1], points are ``(N, 2)`` in data units, latents are one flat
-tensor ``(N, dim)``, and conditions are rows of the real split: a tensor ``(N, ...)``, or several of them by name. Any class
-that has these methods is served, ours or not.
+tensor ``(N, dim)``, and conditions are rows of the real split. Any class that has these methods is served, ours or not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, overload, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from lightning_gans.priors import Prior
 
+# Labels int64 (N,), attributes float (N, A) or captions as byte codes int64 (N, L); several of them by these names
 Condition = Tensor | dict[str, Tensor]
-"""What the samples of a batch are conditioned on, ``(N, ...)``, or several such tensors by name."""
 
 
-@overload
-def to_device(condition: Condition, device: torch.device) -> Condition: ...
-@overload
-def to_device(condition: Condition | None, device: torch.device) -> Condition | None: ...
-def to_device(condition: Condition | None, device: torch.device) -> Condition | None:
-    """A condition, of one tensor or of several, on a device; none is none."""
+@dataclass(frozen=True)
+class ConditionKind:
+    """What a condition looks like.
+
+    Attributes:
+        kind: of its values.
+        width: number of classes, of attributes, or of bytes of a caption.
+    """
+
+    kind: Literal["labels", "attributes", "captions"]
+    width: int
+
+
+def map_condition(condition: Condition | None, change: Any) -> Any:
+    """``change`` applied to a condition, or to each of several."""
     if isinstance(condition, dict):
-        return {name: values.to(device) for name, values in condition.items()}
-    return None if condition is None else condition.to(device)
+        return {name: change(each) for name, each in condition.items()}
+    return None if condition is None else change(condition)
+
+
+def to_device(condition: Condition | None, device: torch.device | str) -> Any:
+    """A condition, or each of several, on a device."""
+    return map_condition(condition, lambda each: each.to(device, non_blocking=True))
 
 
 @runtime_checkable
@@ -55,7 +69,7 @@ class Encodes(Protocol):
 class Features(Protocol):
     """Shows what it computes on the way."""
 
-    def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
+    def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:
         """The named intermediate activations, in the order asked for."""
 
 
@@ -65,3 +79,18 @@ class Classifies(Protocol):
 
     def classify(self, images: Tensor) -> Tensor:
         """Logits ``(N, classes)``."""
+
+
+def encodes(model: Any) -> TypeGuard[Encodes]:
+    """Whether a model makes latents from images; one that inherits the method may have no encoder."""
+    return callable(getattr(model, "encode", None)) and getattr(model, "can_encode", True)
+
+
+def shows_features(model: Any) -> TypeGuard[Features]:
+    """Whether a model shows what it computes on the way."""
+    return callable(getattr(model, "features", None)) and getattr(model, "can_show_features", True)
+
+
+def classifies(model: Any) -> TypeGuard[Classifies]:
+    """Whether a model tells classes apart."""
+    return callable(getattr(model, "classify", None)) and getattr(model, "can_classify", True)

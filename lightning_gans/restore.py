@@ -45,7 +45,7 @@ def restore(ckpt_path: Path, options: list[str], weights: Weights = "raw") -> tu
     stored = _load_checkpoint(ckpt_path)
     average = _average(stored, ckpt_path) if weights == "ema" else None
     config = yaml.safe_load(_with_stored_config(["predict", "--ckpt_path", str(ckpt_path)])[2])
-    settings = yaml.safe_dump({key: config[key] for key in _RESTORED if key in config})
+    settings = yaml.safe_dump({key: config[key] for key in _RESTORED if key in config}, sort_keys=False)
     arguments: Any = ["--config", settings, *(f"--trainer.{setting}" for setting in _TRAINER), *options]
     try:
         cli = GamesCLI(

@@ -55,7 +55,7 @@ def saving(folder: Path, every_n_steps: int = 1) -> dict[str, Any]:
 
 
 class Duel(Game):
-    """Two small linear players; each test says what a training step does."""
+    """Two small linear players; each test says what a step does."""
 
     def __init__(self, play: Callable[[Duel, Batch], None] | None = None, **settings: Any) -> None:
         super().__init__(**{"optimizer": partial(torch.optim.SGD, lr=0.1), "data_scale": 4.0, **settings})
@@ -68,48 +68,52 @@ class Duel(Game):
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def step(self, batch: Batch) -> None:
         self.play(self, batch)
 
-    def discriminator_loss(self, batch: Batch) -> Tensor:
-        return (self.discriminator(self.generator(batch.images)).tanh() - self.discriminator(batch.images).tanh()).mean()
+    def discriminator_loss(self, x: Tensor) -> Tensor:
+        return (self.discriminator(self.generator(x)).tanh() - self.discriminator(x).tanh()).mean()
 
-    def generator_loss(self, batch: Batch) -> Tensor:
-        return self.discriminator(self.generator(batch.images)).square().mean()
+    def generator_loss(self, x: Tensor) -> Tensor:
+        return self.discriminator(self.generator(x)).square().mean()
+
+    def both_losses(self, x: Tensor) -> dict[str, Tensor]:
+        return {"discriminator": self.discriminator_loss(x), "generator": self.generator_loss(x)}
 
     def alternate(self, batch: Batch) -> None:
-        for player in ("discriminator", "generator"):
-            with self.turn(player) as minimize:
-                minimize(getattr(self, f"{player}_loss")(batch))
+        self.minimize("discriminator", self.discriminator_loss, batch.images)
+        self.minimize("generator", self.generator_loss, batch.images)
 
     def move_together(self, batch: Batch) -> None:
-        with self.simultaneously() as move:
-            move("discriminator", self.discriminator_loss(batch))
-            move("generator", self.generator_loss(batch))
+        self.minimize_together(self.both_losses, batch.images)
 
 
 def record_turns(game: Game) -> list[tuple[str, list[str]]]:
-    """Fills with (player, networks whose weights changed) as ``game`` takes its turns."""
+    """Fills with (player, networks whose weights changed) at each update of ``game`` in training; together, players are joined."""
     turns: list[tuple[str, list[str]]] = []
-    minimize = game._minimize
+    remember = game._remember
+    before = [state(game)]
 
-    def recorded(player: str, loss: Tensor, **terms: Tensor) -> None:
-        before = state(game)
-        minimize(player, loss, **terms)
-        changed = {name.partition(".")[0] for name, value in state(game).items() if not torch.equal(value, before[name])}
-        turns.append((player, sorted(changed)))
+    def recorded(losses: Any) -> None:
+        remember(losses)
+        after = state(game)
+        if game._pretended_step is None:  # not in the dry run
+            changed = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[0][name])}
+            turns.append((" and ".join(losses), sorted(changed)))
+        before[0] = after
 
-    game._minimize = recorded  # type: ignore[method-assign]
+    game._remember = recorded  # type: ignore[method-assign]
     return turns
 
 
 def record_arguments(game: Game, method: str) -> list[tuple[Any, ...]]:
-    """Fills with the arguments of each call of a method of ``game``."""
+    """Fills with the arguments of each call of a method of ``game`` in training."""
     calls: list[tuple[Any, ...]] = []
     original = getattr(game, method)
 
     def recorded(*args: Any) -> Any:
-        calls.append(args)
+        if game._pretended_step is None:  # not in the dry run
+            calls.append(args)
         return original(*args)
 
     setattr(game, method, recorded)
@@ -150,7 +154,7 @@ def slopes(critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor) -> Te
 def arguments(paper: type[Game]) -> set[str]:
     """What the constructor of a paper takes, all bases included."""
     names = {name for cls in (paper, Game) for name in inspect.signature(cls).parameters}
-    return names - {"game"}
+    return names - {"game", "nonfinite", "compile", "start_from"}  # tested by themselves
 
 
 def matters(make: Callable[..., Game], base: dict[str, Any], change: dict[str, Any]) -> bool:
@@ -170,6 +174,7 @@ COMMON: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "scheduler": ({}, {"scheduler": halving}),
     "schedule_counts": ({"scheduler": halving, "schedule_counts": "own"}, {"schedule_counts": "shared"}),
     "data_scale": ({}, {"data_scale": 6.0}),
+    "data_range": ({"generator": nn.Linear(2, 2)}, {"data_range": (-2.0, 1.0)}),
     "gradient_clip_val": ({}, {"gradient_clip_val": 0.01}),
     "gradient_clip_algorithm": ({"gradient_clip_val": 0.01}, {"gradient_clip_algorithm": "value"}),
     "prior": ({}, {"prior": Uniform(2, -2.0, 2.0)}),
@@ -234,7 +239,7 @@ def made_images(folder: Path) -> Images:
     return Images(str(folder / "made.npz"), root=str(folder), batch_size=16)
 
 
-STRATEGIES = ("gan_ddp", "ddp_find_unused_parameters_true")
+STRATEGIES = ("gan_ddp", "ddp")
 
 
 def data_for(name: str, folder: Path) -> Images | None:
@@ -284,7 +289,6 @@ def two_ranks(folder: Path) -> None:
     found["a tensor that differs"] = caught(check_ranks_agree, [torch.ones(3), torch.tensor([1.0, 2.0 + rank])])
     found["tensors that agree"] = caught(check_ranks_agree, [torch.ones(3), torch.arange(4)])
     found["a game that drifts"] = caught(fit, Duel(drifting), devices=2, strategy=STRATEGIES[1])
-    found["stock ddp"] = caught(fit, make_gan(), devices=2, strategy="ddp")
     torch.save(found, folder / f"rank{rank}.pt")
 
 

@@ -17,7 +17,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation.probes.classification import pooled_features
 from lightning_gans.evaluation.probes.estimate import Estimate
 from lightning_gans.evaluation.samples.drawing import BLOCK, samples
-from lightning_gans.protocols import Condition, Encodes, Features, Generates, to_device
+from lightning_gans.protocols import Condition, Generates, encodes, shows_features, to_device
 
 _HELD_OUT = 10_000
 GRID = 4
@@ -67,9 +67,9 @@ class Probed:
     def features(self, split: str, grid: int | None = GRID, rows: Tensor | None = None) -> Tensor:
         """``(N, D)``: the latents, or the named layers with maps pooled to ``grid`` x ``grid``; of all samples, or some."""
         model, layers = self.model, self.given.layers
-        if not isinstance(model, Features if layers else Encodes):
+        if not (shows_features if layers else encodes)(model):
             lacks = "method features to show layers with" if layers else "encoder"
-            other = isinstance(model, Encodes if layers else Features)
+            other = (encodes if layers else shows_features)(model)
             instead = f"; {'leave --layers out' if layers else 'name layers with --layers'}" if other else ""
             raise InputError(f"{type(model).__name__} has no {lacks}, which {self.given.kind} needs{instead}")
         pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"

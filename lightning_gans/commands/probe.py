@@ -31,7 +31,7 @@ from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log
 from lightning_gans.evaluation.probes.estimate import Estimate
 from lightning_gans.evaluation.probes.likelihood import log_likelihood
 from lightning_gans.evaluation.samples.drawing import evaluating
-from lightning_gans.protocols import Classifies, Encodes
+from lightning_gans.protocols import classifies, encodes
 from lightning_gans.randomness import global_seed, keyed_generator
 from lightning_gans.restore import Weights, restore
 
@@ -80,7 +80,7 @@ def _clusters(probed: Probed) -> list[Measure]:
     labels = probed.labels("test")
     model, measures, said = probed.model, [], []
     validation, head_labels = probed.validation, probed.drawn_from()[1]
-    if isinstance(model, Classifies) and not probed.given.layers:
+    if classifies(model) and not probed.given.layers:
 
         def surety(*of: Any) -> Tensor:
             return torch.cat([model.classify(images).float().log_softmax(1).cpu() for images in probed.images(*of)])
@@ -88,7 +88,7 @@ def _clusters(probed: Probed) -> list[Measure]:
         error = clustering_error(surety(*validation), head_labels, surety("test"), labels)
         measures = [Measure.of("clustering_error", error)]
         said = [f"AAE's error by the surest of {len(head_labels)} held out"]
-    if not measures or isinstance(model, Encodes):
+    if not measures or encodes(model):
         test, held = probed.features("test"), probed.features(validation[0], rows=validation[1])
         error, agreement = kmeans_error(test, labels, held, head_labels, probed.given.seed)
         said.append(f"k-means on the test split, its error by the {len(head_labels)} held out")

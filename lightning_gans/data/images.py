@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
-from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.data.loader import Numbers, RowLoader, Rows
 from lightning_gans.data.opened import Opened, open_dataset, prepare_dataset
@@ -95,7 +93,6 @@ class Images(LightningDataModule):
         num_predict: int = 64,
     ) -> None:
         super().__init__()
-        checks.choices(type(self), sys._getframe())
         if isinstance(crop, str) and crop != "resize":
             raise InputError(f"data.crop is {crop!r}, but must be a number of pixels or resize")
         sizes = {"batch_size": batch_size, "num_predict": num_predict, "image_size": image_size, "labelled": labelled}

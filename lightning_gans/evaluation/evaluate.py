@@ -17,7 +17,7 @@ from lightning_gans.evaluation.real.images import RealImages
 from lightning_gans.evaluation.real.in_memory import InMemory
 from lightning_gans.evaluation.samples.sampler import as_model
 from lightning_gans.evaluation.settings import Settings
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import encodes
 
 
 def evaluate(
@@ -107,7 +107,7 @@ def evaluate(
         cache_dir=cache_dir,
     )
     model = as_model(sampler, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if any(metric.needs_encoder for metric in chosen(metrics)) and not isinstance(model, Encodes):
+    if any(metric.needs_encoder for metric in chosen(metrics)) and not encodes(model):
         raise InputError(f"reconstructions need a model with prior, encode and decode; {type(sampler).__name__} is none")
     if isinstance(real, Images):
         real.prepare_data()

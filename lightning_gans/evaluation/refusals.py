@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
 from lightning_gans.evaluation.metrics.base import Metric
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import encodes
 
 
 def check_numbers(metrics: Collection[type[Metric]], num_samples: int, num_real: int) -> None:
@@ -47,7 +47,7 @@ def say_what_is_left_out(metrics: Collection[type[Metric]], model: Any, data: An
     if points:
         left = [metric.name for metric in metrics if not metric.measures_points]
     else:
-        left = [metric.name for metric in metrics if metric.needs_encoder and not isinstance(model, Encodes)]
+        left = [metric.name for metric in metrics if metric.needs_encoder and not encodes(model)]
     if left:
         why = "the data are points" if points else "the model does not encode"
         rank_zero_warn(f"evaluation.metrics: {', '.join(sorted(left))} is not measured, for {why}")

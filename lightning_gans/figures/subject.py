@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.protocols import Condition, Encodes, to_device
+from lightning_gans.protocols import Condition, encodes, to_device
 from lightning_gans.randomness import keyed_generator
 
 BATCH = 250  # samples that a network is given at a time
@@ -112,7 +112,7 @@ class Subject:
 
 def no_encoder(subject: Subject) -> str | None:
     """Why nothing can be encoded, ``None`` where it can."""
-    return None if isinstance(subject.model, Encodes) else f"{type(subject.model).__name__} has no encoder"
+    return None if encodes(subject.model) else f"{type(subject.model).__name__} has no encoder"
 
 
 def no_data(subject: Subject) -> str | None:

@@ -1,9 +1,14 @@
 """Encoders, generators and discriminators by family. Any module with the right shapes can stand in for them."""
 
 from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
+from lightning_gans.networks.conditioned import Conditioned
+from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
-from lightning_gans.networks.layers import Network, eval_mode, initialise
+from lightning_gans.networks.heads import Heads
+from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise
 from lightning_gans.networks.mlp import MLP
+from lightning_gans.networks.pairs import PairNetwork
+from lightning_gans.networks.table import Layer, LayerTable
 from lightning_gans.networks.unrolled import UnrolledDiscriminator, UnrolledGenerator
 from lightning_gans.networks.vae_gan import VAEGANMLP, VAEGANDiscriminator, VAEGANEncoder, VAEGANGenerator
 from lightning_gans.networks.wgan_gp import WGANGPCritic, WGANGPGenerator
@@ -15,9 +20,19 @@ __all__ = [
     "AEGANEncoder",
     "AEGANGenerator",
     "AEGANLatentDiscriminator",
+    "AttributeCondition",
+    "Condition",
+    "Conditioned",
     "ConvGenerator",
     "ConvNet",
+    "Heads",
+    "LabelCondition",
+    "Layer",
+    "LayerTable",
+    "NamedConditions",
     "Network",
+    "PairNetwork",
+    "Tapped",
     "UnrolledDiscriminator",
     "UnrolledGenerator",
     "VAEGANDiscriminator",

@@ -6,14 +6,19 @@ doubles it, cut back where the way down had rounded. So one family serves 28, 32
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Activation, Initialisation, Network, Output, activation, initialise
-
-Norm = Literal["batch", "layer"]
+from lightning_gans.networks.layers import (
+    Activation,
+    Initialisation,
+    Network,
+    Norm,
+    Output,
+    activation,
+    initialise,
+    normalisation,
+)
 
 
 class ConvGenerator(Network):
@@ -116,11 +121,4 @@ def halvings(side: int, times: int) -> list[int]:
 
 def _finish(channels: int, norm: Norm | None, name: Activation) -> list[nn.Module]:
     """Normalisation, if any, and activation."""
-    match norm:
-        case "batch":
-            return [nn.BatchNorm2d(channels), activation(name)]
-        case "layer":
-            return [nn.GroupNorm(1, channels), activation(name)]
-        case None:
-            return [activation(name)]
-    raise ValueError(f"no normalisation {norm!r}")
+    return [*normalisation(norm, channels), activation(name)]

@@ -1,11 +1,11 @@
-"""The pieces that every family of networks is made of: activations, initialisations, ranges and taps."""
+"""The pieces that every family of networks is made of: activations, norms, initialisations, ranges and taps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,11 @@ from lightning_gans.errors import InputError
 
 Activation = Literal["relu", "lrelu", "elu", "tanh", "sigmoid"]
 Output = Literal["sigmoid", "tanh"]
+Norm = Literal["batch", "layer"]
 Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "normal", "uniform"]
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
-    "lrelu": lambda: nn.LeakyReLU(0.2),
     "elu": nn.ELU,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
@@ -26,9 +26,40 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 _RANGES: dict[str | None, tuple[float, float] | None] = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), None: None}
 
 
-def activation(name: Activation | None) -> nn.Module:
-    """A new activation; ``lrelu`` has slope 0.2, ``None`` changes nothing."""
+def activation(name: Activation | None, slope: float = 0.2) -> nn.Module:
+    """A new activation; ``slope`` is that of ``lrelu``, ``None`` changes nothing."""
+    if name == "lrelu":
+        return nn.LeakyReLU(slope)
     return nn.Identity() if name is None else _ACTIVATIONS[name]()
+
+
+def normalisation(
+    norm: Norm | None,
+    channels: int,
+    *,
+    flat: bool = False,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    affine: bool = True,
+) -> list[nn.Module]:
+    """A new normalisation, or nothing.
+
+    Args:
+        norm: ``batch``, or ``layer``: over all the numbers of a sample, with a gain and a bias a channel.
+        channels: C of the input ``(N, C, H, W)``, or ``(N, C)`` where it is ``flat``.
+        flat: whether the input is numbers and not maps.
+        eps: added to the variance.
+        momentum: of the running statistics of ``batch``.
+        affine: whether there are gains and biases.
+    """
+    match norm:
+        case "batch":
+            return [(nn.BatchNorm1d if flat else nn.BatchNorm2d)(channels, eps, momentum, affine)]
+        case "layer":
+            return [nn.GroupNorm(1, channels, eps, affine)]
+        case None:
+            return []
+    raise ValueError(f"no normalisation {norm!r}")
 
 
 class Maxout(nn.Module):
@@ -40,6 +71,21 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.unflatten(1, (-1, self.pieces)).amax(dim=2)
+
+
+class UntiedBias(nn.Module):
+    """Adds a bias of its own to every number of a sample, so one a pixel and channel of an image.
+
+    Args:
+        shape: of a sample: ``(C, H, W)`` or ``(C,)``.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(*shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
 
 
 @torch.no_grad()
@@ -92,44 +138,98 @@ def eval_mode(*networks: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-class Network(nn.Module):
-    """Stages in a row, each with a name by which its output can be asked for, and an output activation.
+class Tapped(nn.Module):
+    """A network of named stages, whose outputs can be asked for, and an output activation.
 
     Attributes:
+        stages: the stages by name, in the order of ``walk``.
+        squash: the output activation.
         output_range: what the output activation confines values to, ``None`` where it is linear.
     """
+
+    stages: Any
+    squash: Any
+    output_range: Any  # tuple[float, float] | None, here an attribute and there a property
+
+    def walk(self, *inputs: Any) -> Iterator[tuple[str, Tensor]]:
+        """The name and the output of every stage, one after the other."""
+        raise NotImplementedError
+
+    def logits(self, *inputs: Any) -> Tensor:
+        """What ``forward`` returns, before the output activation."""
+        output: Tensor = inputs[0]
+        for _, output in self.walk(*inputs):  # noqa: B007 - the last one is what is wanted
+            pass
+        return output
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.squash(self.logits(*inputs))
+
+    def features(self, x: Tensor, layers: Sequence[str], *others: Any) -> list[Tensor]:
+        """The outputs of the named stages, in the order asked for; ``last`` is the one before the output.
+
+        Args:
+            x: the first input.
+            layers: names of stages.
+            others: further inputs, as ``forward`` takes them after x.
+        """
+        names = list(self.stages)
+        wanted = [names[-2] if layer == "last" and len(names) > 1 else layer for layer in layers]
+        if unknown := set(wanted) - set(names):
+            raise InputError(f"{type(self).__name__} has no layer {sorted(unknown)}; it has {names} and 'last'")
+        taps: dict[str, Tensor] = {}
+        for name, output in self.walk(x, *others):
+            taps[name] = output
+            if taps.keys() >= set(wanted):
+                break
+        return [taps[name] for name in wanted]
+
+    @torch.no_grad()
+    def start_output_at(self, mean: Tensor) -> None:
+        """Set the bias of the last layer so that, its weights apart, the output is ``mean``; its log-odds under a sigmoid.
+
+        GAN and ALI start the generator's bias at the mean of some training images (their code; ALI of 500). A bias that all
+        pixels share starts at the mean of its channel.
+
+        Args:
+            mean: ``(C, H, W)`` or ``(D,)``, in the networks' units.
+
+        Raises:
+            InputError: the last layer has no bias or one of another size, or ``mean`` is outside the output's range.
+        """
+        low, high = self.output_range or (-math.inf, math.inf)
+        if not bool(((mean >= low) & (mean <= high)).all()):
+            raise InputError(f"the mean sample leaves the output's range {[low, high]}; give it in the networks' units")
+        bias = _last_bias(list(self.stages.values())[-1] if len(self.stages) else self)
+        target = mean.double()
+        if bias is not None and bias.numel() == mean.shape[0] != mean.numel():
+            target = target.flatten(1).mean(dim=1)
+        if bias is None or bias.numel() != target.numel():
+            what = "no bias" if bias is None else f"{bias.numel()} biases"
+            raise InputError(f"the last layer has {what}, but the mean sample has {mean.numel()} numbers; set the layer's bias")
+        if self.output_range is not None:
+            fraction = ((target - low) / (high - low)).clamp(1e-7, 1 - 1e-7)
+            target = fraction.logit() / (high - low)  # atanh(y) is half the log-odds of (y + 1) / 2
+        bias.copy_(target.view_as(bias))
+
+
+def _last_bias(stage: nn.Module) -> Tensor | None:
+    for layer in reversed(list(stage.modules())):
+        if isinstance(layer, UntiedBias | nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
+            return layer.bias
+    return None
+
+
+class Network(Tapped):
+    """Stages in a row, each with a name by which its output can be asked for, and an output activation."""
 
     def __init__(self, stages: dict[str, nn.Module], output: Output | None = None) -> None:
         super().__init__()
         self.stages = nn.ModuleDict(stages)
         self.squash = activation(output)
-        self.output_range: tuple[float, float] | None = _RANGES[output]
-
-    def logits(self, x: Tensor) -> Tensor:
-        """What ``forward`` returns, before the output activation."""
-        output = x
-        for _, output in self.walk(x):  # noqa: B007 - the last one is what is wanted
-            pass
-        return output
+        self.output_range = _RANGES[output]
 
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """The name and the output of every stage, one after the other."""
         for name, stage in self.stages.items():
             x = stage(x)
             yield name, x
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.squash(self.logits(x))
-
-    def features(self, x: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """The outputs of the named stages, in the order asked for; ``last`` is the one before the output."""
-        names = list(self.stages)
-        wanted = [names[-2] if layer == "last" and len(names) > 1 else layer for layer in layers]
-        if unknown := set(wanted) - set(names):
-            raise InputError(f"{type(self).__name__} has no layer {sorted(unknown)}; it has {names} and 'last'")
-        found: dict[str, Tensor] = {}
-        for name, output in self.walk(x):
-            found[name] = output
-            if found.keys() >= set(wanted):
-                break
-        return [found[name] for name in wanted]

@@ -7,7 +7,17 @@ from typing import Literal
 
 from torch import nn
 
-from lightning_gans.networks.layers import Activation, Initialisation, Maxout, Network, Output, activation, initialise
+from lightning_gans.networks.layers import (
+    Activation,
+    Initialisation,
+    Maxout,
+    Network,
+    Norm,
+    Output,
+    activation,
+    initialise,
+    normalisation,
+)
 
 
 class MLP(Network):
@@ -24,6 +34,7 @@ class MLP(Network):
         input_dropout: probability of dropping an input.
         init: see ``lightning_gans.networks.initialise``.
         init_scale: for the inits that have one.
+        norm: before each activation: ``batch``, ``layer`` (over the units) or none.
     """
 
     def __init__(
@@ -38,6 +49,7 @@ class MLP(Network):
         input_dropout: float = 0.0,
         init: Initialisation = "he_normal",
         init_scale: float = 0.02,
+        norm: Norm | None = None,
     ) -> None:
         stages: dict[str, nn.Module] = {}
         width = inputs if isinstance(inputs, int) else math.prod(inputs)
@@ -46,7 +58,7 @@ class MLP(Network):
         if input_dropout:
             stages["input_dropout"] = nn.Dropout(input_dropout)
         for number, units in enumerate(hidden, 1):
-            stages[f"hidden{number}"] = _hidden(width, units, activation, pieces, dropout)
+            stages[f"hidden{number}"] = _hidden(width, units, activation, pieces, dropout, norm)
             width = units
         if isinstance(outputs, int):
             stages["output"] = nn.Linear(width, outputs)
@@ -56,9 +68,10 @@ class MLP(Network):
         initialise(self, init, init_scale)
 
 
-def _hidden(inputs: int, units: int, name: Activation | Literal["maxout"], pieces: int, dropout: float) -> nn.Sequential:
-    if name == "maxout":
-        layers = [nn.Linear(inputs, units * pieces), Maxout(pieces)]
-    else:
-        layers = [nn.Linear(inputs, units), activation(name)]
+def _hidden(
+    inputs: int, units: int, name: Activation | Literal["maxout"], pieces: int, dropout: float, norm: Norm | None
+) -> nn.Sequential:
+    outputs = units * pieces if name == "maxout" else units
+    finish = Maxout(pieces) if name == "maxout" else activation(name)
+    layers = [nn.Linear(inputs, outputs), *normalisation(norm, outputs, flat=True), finish]
     return nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))

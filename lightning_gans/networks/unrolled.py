@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from lightning_gans.networks.dcgan import Crop
-from lightning_gans.networks.layers import Initialisation, Network, Output, initialise
+from lightning_gans.networks.layers import Initialisation, Network, Norm, Output, initialise, normalisation
 
 
 class UnrolledGenerator(Network):
@@ -21,17 +21,23 @@ class UnrolledGenerator(Network):
         kernel: width of the kernels, 3 or 5.
         output: after the last layer.
         init: see ``lightning_gans.networks.initialise``.
+        norm: before each activation: ``batch``, ``layer`` or none.
     """
 
     def __init__(
-        self, latent_dim: int = 256, kernel: int = 3, output: Output | None = "tanh", init: Initialisation = "normal"
+        self,
+        latent_dim: int = 256,
+        kernel: int = 3,
+        output: Output | None = "tanh",
+        init: Initialisation = "normal",
+        norm: Norm | None = "batch",
     ) -> None:
         around = kernel // 2
-        dense = [nn.Linear(latent_dim, 4 * 4 * 64), nn.Unflatten(1, (64, 4, 4)), nn.BatchNorm2d(64), nn.ReLU()]
+        dense = [nn.Linear(latent_dim, 4 * 4 * 64), nn.Unflatten(1, (64, 4, 4)), *normalisation(norm, 64), nn.ReLU()]
         stages: dict[str, nn.Module] = {"dense": nn.Sequential(*dense)}
         for number, (inputs, outputs, side) in enumerate([(64, 32, 7), (32, 16, 14), (16, 8, 28)], 1):
             up = nn.ConvTranspose2d(inputs, outputs, kernel, stride=2, padding=around, output_padding=1)
-            stages[f"deconv{number}"] = nn.Sequential(up, Crop((side, side)), nn.BatchNorm2d(outputs), nn.ReLU())
+            stages[f"deconv{number}"] = nn.Sequential(up, Crop((side, side)), *normalisation(norm, outputs), nn.ReLU())
         stages["output"] = nn.Conv2d(8, 3, kernel, padding=around)
         super().__init__(stages, output)
         initialise(self, init)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from lightning_gans.networks.dcgan import Crop, halvings
-from lightning_gans.networks.layers import Network, Output
+from lightning_gans.networks.layers import Network, Norm, Output, normalisation
 
 _EPS = 1e-6
 
@@ -26,6 +26,7 @@ class VAEGANEncoder(Network):
         latent_dim: numbers a latent; the output has twice as many.
         widths: channels after each convolution.
         dense: units of the dense layer; 1024 in the authors' code, 2048 in the paper.
+        norm: before each activation: ``batch``, ``layer`` or none.
     """
 
     def __init__(
@@ -34,15 +35,17 @@ class VAEGANEncoder(Network):
         latent_dim: int = 128,
         widths: tuple[int, ...] = (64, 128, 256),
         dense: int = 1024,
+        norm: Norm | None = "batch",
     ) -> None:
+        bias = norm != "batch"
         inputs, height, width = image_shape
         stages: dict[str, nn.Module] = {}
         for number, channels in enumerate(widths, 1):
-            convolution = nn.Conv2d(inputs, channels, 5, stride=2, padding=2, bias=False)
-            stages[f"conv{number}"] = nn.Sequential(convolution, *_norm2d(channels))
+            convolution = nn.Conv2d(inputs, channels, 5, stride=2, padding=2, bias=bias)
+            stages[f"conv{number}"] = nn.Sequential(convolution, *_norm(norm, channels))
             inputs = channels
         features = inputs * halvings(height, len(widths))[-1] * halvings(width, len(widths))[-1]
-        stages["dense"] = nn.Sequential(nn.Flatten(), nn.Linear(features, dense, bias=False), *_norm1d(dense))
+        stages["dense"] = nn.Sequential(nn.Flatten(), nn.Linear(features, dense, bias=bias), *_norm(norm, dense, flat=True))
         stages["output"] = nn.Linear(dense, 2 * latent_dim)
         super().__init__(stages)
         initialise_as_authors(self)
@@ -57,6 +60,7 @@ class VAEGANGenerator(Network):
         dense: channels of the small map that the dense layer makes.
         widths: channels after each transposed convolution; (192, 128, 32) for 32 pixels.
         output: after the last layer.
+        norm: before each activation: ``batch``, ``layer`` or none.
     """
 
     def __init__(
@@ -66,17 +70,19 @@ class VAEGANGenerator(Network):
         dense: int = 256,
         widths: tuple[int, ...] = (256, 128, 32),
         output: Output | None = "tanh",
+        norm: Norm | None = "batch",
     ) -> None:
+        bias = norm != "batch"
         channels, height, width = image_shape
         sides = list(zip(halvings(height, len(widths)), halvings(width, len(widths)), strict=True))[::-1]
         first = (dense, *sides[0])
         units = math.prod(first)
-        linear = nn.Linear(latent_dim, units, bias=False)
-        stages: dict[str, nn.Module] = {"dense": nn.Sequential(linear, *_norm1d(units), nn.Unflatten(1, first))}
+        linear = nn.Linear(latent_dim, units, bias=bias)
+        stages: dict[str, nn.Module] = {"dense": nn.Sequential(linear, *_norm(norm, units, flat=True), nn.Unflatten(1, first))}
         inputs = dense
         for number, outputs in enumerate(widths, 1):
-            up = nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1, bias=False)
-            stages[f"deconv{number}"] = nn.Sequential(up, Crop(sides[number]), *_norm2d(outputs))
+            up = nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1, bias=bias)
+            stages[f"deconv{number}"] = nn.Sequential(up, Crop(sides[number]), *_norm(norm, outputs))
             inputs = outputs
         stages["output"] = nn.Conv2d(inputs, channels, 5, padding=2)
         super().__init__(stages, output)
@@ -90,6 +96,7 @@ class VAEGANDiscriminator(Network):
         image_shape: ``(C, H, W)`` of the images taken.
         widths: channels after each convolution; (32, 128, 192, 256) for 32 pixels.
         dense: units of the dense layer.
+        norm: before each activation: ``batch``, ``layer`` or none.
     """
 
     def __init__(
@@ -97,18 +104,20 @@ class VAEGANDiscriminator(Network):
         image_shape: tuple[int, int, int] = (3, 64, 64),
         widths: tuple[int, ...] = (32, 128, 256, 256),
         dense: int = 512,
+        norm: Norm | None = "batch",
     ) -> None:
+        bias = norm != "batch"
         inputs, height, width = image_shape
         stages: dict[str, nn.Module] = {
             "conv1": nn.Sequential(nn.Conv2d(inputs, widths[0], 5, padding=2), nn.ReLU()),
         }
         for number, (before, after) in enumerate(pairwise(widths), 2):
-            stages[f"conv{number}"] = nn.Conv2d(before, after, 5, stride=2, padding=2, bias=False)
-            stages[f"norm{number}"] = nn.Sequential(*_norm2d(after))
+            stages[f"conv{number}"] = nn.Conv2d(before, after, 5, stride=2, padding=2, bias=bias)
+            stages[f"norm{number}"] = nn.Sequential(*_norm(norm, after))
         times = len(widths) - 1
         features = widths[-1] * halvings(height, times)[-1] * halvings(width, times)[-1]
-        stages["dense"] = nn.Sequential(nn.Flatten(), nn.Linear(features, dense, bias=False))
-        stages["norm"] = nn.Sequential(*_norm1d(dense))
+        stages["dense"] = nn.Sequential(nn.Flatten(), nn.Linear(features, dense, bias=bias))
+        stages["norm"] = nn.Sequential(*_norm(norm, dense, flat=True))
         stages["output"] = nn.Linear(dense, 1)
         super().__init__(stages)
         initialise_as_authors(self)
@@ -122,6 +131,7 @@ class VAEGANMLP(Network):
         outputs: numbers a sample, or an image shape that is made of them.
         hidden: widths of the hidden layers.
         output: after the last layer; none leaves it linear.
+        norm: before each activation: ``batch``, ``layer`` or none.
     """
 
     def __init__(
@@ -130,6 +140,7 @@ class VAEGANMLP(Network):
         outputs: int | tuple[int, ...] = 1,
         hidden: tuple[int, ...] = (1024, 1024),
         output: Output | None = None,
+        norm: Norm | None = "batch",
     ) -> None:
         stages: dict[str, nn.Module] = {}
         width = inputs if isinstance(inputs, int) else math.prod(inputs)
@@ -137,7 +148,7 @@ class VAEGANMLP(Network):
             stages["flatten"] = nn.Flatten()
         for number, units in enumerate(hidden, 1):
             stages[f"hidden{number}"] = nn.Linear(width, units)
-            stages[f"norm{number}"] = nn.Sequential(*_norm1d(units))
+            stages[f"norm{number}"] = nn.Sequential(*_norm(norm, units, flat=True))
             width = units
         if isinstance(outputs, int):
             stages["output"] = nn.Linear(width, outputs)
@@ -158,9 +169,5 @@ def initialise_as_authors(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def _norm1d(units: int) -> list[nn.Module]:
-    return [nn.BatchNorm1d(units, eps=_EPS), nn.ReLU()]
-
-
-def _norm2d(channels: int) -> list[nn.Module]:
-    return [nn.BatchNorm2d(channels, eps=_EPS), nn.ReLU()]
+def _norm(norm: Norm | None, channels: int, flat: bool = False) -> list[nn.Module]:
+    return [*normalisation(norm, channels, flat=flat, eps=_EPS), nn.ReLU()]

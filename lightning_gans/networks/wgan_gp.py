@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
+from lightning_gans.networks.layers import Norm
 
 
 class WGANGPGenerator(ConvGenerator):
@@ -12,11 +13,18 @@ class WGANGPGenerator(ConvGenerator):
         latent_dim: numbers a latent.
         image_shape: ``(C, H, W)`` of the images made.
         width: channels of the last hidden layer.
+        norm: before each activation: ``batch``, ``layer`` or none.
     """
 
-    def __init__(self, latent_dim: int = 128, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64) -> None:
+    def __init__(
+        self,
+        latent_dim: int = 128,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        width: int = 64,
+        norm: Norm | None = None,
+    ) -> None:
         widths = (4 * width, 2 * width, width)
-        super().__init__(latent_dim, image_shape, widths, output="sigmoid", norm=None, init="he_uniform")
+        super().__init__(latent_dim, image_shape, widths, output="sigmoid", norm=norm, init="he_uniform")
 
 
 class WGANGPCritic(ConvNet):
@@ -25,7 +33,8 @@ class WGANGPCritic(ConvNet):
     Args:
         image_shape: ``(C, H, W)`` of the images taken.
         width: channels after the first convolution.
+        norm: before each activation but the first; see ``lightning_gans.ConvNet``.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64) -> None:
-        super().__init__(image_shape, 1, (width, 2 * width, 4 * width), norm=None, init="he_uniform")
+    def __init__(self, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64, norm: Norm | None = None) -> None:
+        super().__init__(image_shape, 1, (width, 2 * width, 4 * width), norm=norm, init="he_uniform")

@@ -10,17 +10,21 @@ from torch import nn
 
 from lightning_gans import GAAN, MLP, ConvGenerator, ConvNet, Uniform
 from lightning_gans.networks import Network
-from tests.games import IMAGE
+from lightning_gans.papers.gaan_printed import GAANPrinted
+from tests.games import GRID, IMAGE
 
 
-def make_gaan(**settings: Any) -> GAAN:
+def make_gaan(paper: type[GAAN] = GAAN, **settings: Any) -> GAAN:
+    """GAAN as it is for points."""
     torch.manual_seed(1)
     networks = {
         "encoder": MLP(2, 2, (16,)),
         "generator": MLP(2, 2, (16,), output="sigmoid"),
         "discriminator": MLP(2, 1, (16,)),
+        "prior": Uniform(2),
     }
-    return GAAN(**{**networks, "discriminator_steps": 2, **settings})
+    weights = {"lambda_r": 0.1, "lambda_p": 0.1, "lambda_w": 1.0, "phi": None, "discriminator_steps": 2}
+    return paper(**{**networks, **GRID, **weights, **settings})
 
 
 def make_image_gaan(**settings: Any) -> GAAN:
@@ -32,11 +36,6 @@ def make_image_gaan(**settings: Any) -> GAAN:
             "generator": ConvGenerator(4, IMAGE, (16, 8), output="sigmoid", norm=None),
             "discriminator": ConvNet(IMAGE, 1, (8, 16), norm=None),
             "prior": Uniform(4),
-            "lambda_w": None,
-            "reconstruction": "features",
-            "match": "data",
-            "discriminator_steps": 1,
-            "data_scale": 1.0,
             **settings,
         }
     )
@@ -56,7 +55,7 @@ def make_noisy_gaan(**settings: Any) -> GAAN:
 
 GAMES = {
     "gaan": make_gaan,
-    "gaan, data matched": partial(make_gaan, match="data", lambda_r=1.0, generator_loss="ns", reconstruction="mse"),
-    "gaan, WGAN-GP's penalty": partial(make_gaan, penalty="sum"),
+    "gaan on features": partial(make_gaan, phi="last", lambda_r=1.0),
+    "gaan as printed": partial(make_gaan, GAANPrinted),
     "gaan on images": make_image_gaan,
 }

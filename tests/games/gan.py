@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
-from lightning_gans import GAN, MLP
+from lightning_gans import GAN, MLP, Uniform
+
+from tests.games import GRID
 
 
 def make_gan(**settings: Any) -> GAN:
     torch.manual_seed(1)
     networks = {"generator": MLP(2, 2, (16,), output="sigmoid"), "discriminator": MLP(2, 1, (16,))}
-    return GAN(**{**networks, **settings})
+    return GAN(**{**networks, **GRID, "prior": Uniform(2), **settings})
 
 
 GAMES = {

@@ -273,8 +273,8 @@ def test_networks_that_do_not_fit_are_refused_before_training() -> None:
 @pytest.mark.parametrize(("settings", "network"), [({}, DX), (AAE, "encoder")])
 def test_features_are_those_of_the_image_discriminator_or_else_of_the_encoder(settings: dict[str, Any], network: str) -> None:
     game = make_aegan(**settings)
-    assert isinstance(game, Features)
-    assert isinstance(game, Encodes)
+    assert shows_features(game)
+    assert encodes(game)
     x = game.normalize(POINTS)
     torch.testing.assert_close(game.features(POINTS, ["hidden1"]), getattr(game, network).features(x, ["hidden1"]))
     torch.testing.assert_close(game.encode(POINTS), game.encoder(x))

@@ -160,7 +160,7 @@ def test_terms_are_logged_in_nats() -> None:
 
 def test_it_encodes_to_the_mean_or_with_a_generator_to_a_draw() -> None:
     game = make_vae(data_scale=4.0)
-    assert isinstance(game, Encodes)
+    assert encodes(game)
     points = torch.randn(5, 2)
     numbers = game.encoder(points / 8 + 0.5)
     torch.testing.assert_close(game.encode(points), numbers[:, :2])
@@ -171,7 +171,7 @@ def test_it_encodes_to_the_mean_or_with_a_generator_to_a_draw() -> None:
 
 def test_it_shows_layers_of_the_encoder() -> None:
     game = make_image_vae()
-    assert isinstance(game, Features)
+    assert shows_features(game)
     images = torch.rand(3, *IMAGE) * 2 - 1
     torch.testing.assert_close(game.features(images, ["conv1"])[0], game.encoder.stages["conv1"]((images + 1) / 2))
 

@@ -17,7 +17,7 @@ from lightning_gans.evaluation.features.colours import classes_for, labels_for
 from lightning_gans.evaluation.features.find import FeatureNetwork
 from lightning_gans.evaluation.real.images import RealImages, RealSet
 from lightning_gans.evaluation.samples.ranks import gather_rows
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import encodes
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Metric(ABC):
             return False
         if self.needs_network and not self.comparison.of_points and self.comparison.real.network is None:
             return False
-        return not self.needs_encoder or isinstance(model, Encodes)
+        return not self.needs_encoder or encodes(model)
 
     @abstractmethod
     def reset(self, device: torch.device) -> None:

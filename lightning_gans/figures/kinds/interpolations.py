@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lightning_gans.figures import plots
 from lightning_gans.figures.subject import COLUMNS, Subject, not_in_plane
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import encodes
 from lightning_gans.randomness import keyed_generator
 
 PLACE = 2
@@ -24,7 +24,7 @@ def draw(subject: Subject) -> Figure:
     a, b = subject.to_model(prior.sample(2 * count, keyed_generator("interpolations", subject.seed))).chunk(2)
     drawn = _between(subject, a, b, COLUMNS, starts).flatten(0, 1)
     panels = [(f"between latents of the prior, {subject.name}", drawn, COLUMNS)]
-    if not isinstance(subject.model, Encodes) or subject.data is None:
+    if not encodes(subject.model) or subject.data is None:
         return plots.grids(panels)
     first, last = subject.real(starts), subject.real(goals)
     last[-1] = first[-1].flip(-1)

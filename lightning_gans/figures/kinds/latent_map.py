@@ -9,7 +9,7 @@ from torch import Tensor
 from lightning_gans.evaluation.counts.mixture import nearest_mode
 from lightning_gans.figures import plots
 from lightning_gans.figures.subject import BATCH, Subject, not_in_plane
-from lightning_gans.protocols import Encodes
+from lightning_gans.protocols import encodes
 from lightning_gans.randomness import keyed_generator
 
 PLACE = 3
@@ -28,8 +28,8 @@ def draw(subject: Subject) -> Figure:
     if subject.points:
         return _map_by_mode(subject, (low, high))
     classes = subject.data.classes if subject.data is not None else ()
-    encodes = isinstance(subject.model, Encodes) and subject.data is not None
-    figure = plots.latent_square(1 + (subject.classifier is not None) + encodes, (low, high))
+    has_encoder = encodes(subject.model) and subject.data is not None
+    figure = plots.latent_square(1 + (subject.classifier is not None) + has_encoder, (low, high))
     axes = iter(figure.axes)
     side = _MAP_SIDE["images"] if subject.shape[-1] < 48 else _MAP_SIDE["large images"]
     decoded = _decode_square(subject, (low, high), side).unflatten(0, (side, side))
@@ -41,7 +41,7 @@ def draw(subject: Subject) -> Figure:
         names = classes or [str(number) for number in range(logits.shape[1])]
         title = "Classifier's label of the decoded image"
         plots.draw_regions(next(axes), logits.argmax(dim=1).view(side, side), names, title)
-    if encodes:
+    if has_encoder:
         rows, labels = subject.rows(min(subject.num_points, subject.data.size("test"))), subject.data.labels("test")
         title = f"Latents of {len(rows)} test images{'' if labels is None else ' by class'} (dashed: the square)"
         plots.draw_codes(next(axes), subject.encode(rows), None if labels is None else labels.cpu()[rows], classes, title)

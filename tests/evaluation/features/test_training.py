@@ -22,7 +22,7 @@ from lightning_gans.evaluation.features.training import (
     measure_error,
     train_classifier,
 )
-from lightning_gans.protocols import Classifies
+from lightning_gans.protocols import classifies
 
 QUICK = replace(RECIPES["digits"], epochs=4, max_error=0.1)
 
@@ -54,7 +54,7 @@ def test_what_is_stored_is_what_was_measured(file: Path, data: Images) -> None:
     assert classifier.test_error == measure_error(classifier, data)
     images = data.real("test")
     found = classifier.classify(images)
-    assert isinstance(classifier, Classifies)
+    assert classifies(classifier)
     assert torch.equal(found, again.classify(images))
     assert float((found.argmax(1) != data.labels("test")).float().mean()) == pytest.approx(classifier.test_error)
     assert (classifier.name, classifier.key, classifier.dim) == ("lenet_digits", "fd_lenet_digits", 128)

@@ -1,0 +1,168 @@
+"""The paper's own step and its doors on two samples of the data, before anything trains: what fails there is said in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lightning_gans.batch import Batch
+from lightning_gans.errors import InputError
+from lightning_gans.history import LossHistory
+from lightning_gans.networks import eval_mode
+from lightning_gans.players import Players
+from lightning_gans.protocols import Condition, encodes
+from lightning_gans.updates import Losses, Updates, name_of
+
+if TYPE_CHECKING:
+    from lightning_gans.game import Game
+
+_TAILS = 1.05  # those of a mixture may stick out of the data's scale so far
+
+
+def dry_run(game: Game, data: Any, steps: bool) -> None:
+    """Decode, encode and, before a training, take a step; nothing is other afterwards: no weight, buffer, mode or random stream.
+
+    Args:
+        game: of any paper.
+        data: its data module, ``None`` where it was given loaders: then only the generator is tried.
+        steps: whether it is about to train.
+
+    Raises:
+        InputError: something fails, or shapes and ranges do not fit; says what.
+    """
+    if getattr(game.prior, "empirical", False) and not game.stores_latents:
+        raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
+    batch = example(data)
+    if game.conditional and batch is not None and batch.conditions is None:
+        raise InputError(
+            f"{type(game).__name__} is conditional, but {data.name} has no labels or other conditions; take other data"
+        )
+    with unchanged(game), torch.no_grad(), eval_mode(game):
+        _try_doors(game, data, batch)
+    if steps and batch is not None:
+        with unchanged(game):
+            _try_step(game, data, batch)
+
+
+def example(data: Any) -> Batch | None:
+    """Two training samples with all that belongs to them, where the data module can tell them."""
+    if hasattr(data, "example"):
+        return data.example(2)
+    shape = getattr(data, "shape", None)
+    if shape is None:
+        return None
+    batch = Batch(torch.zeros(2, *shape))
+    batch.draw_again = lambda: batch
+    return batch
+
+
+@contextmanager
+def unchanged(game: Game) -> Iterator[None]:
+    """Afterwards all that a step changes is as it was."""
+    kept = [(tensor, tensor.detach().clone()) for tensor in (*game.parameters(), *game.buffers())]
+    plain = {name: getattr(game, name) for name in ("_players", "_updates", "_history", "_draws", "_random", "_pretended_step")}
+    modes = {module: module.training for module in game.modules()}
+    devices = [game.device] if game.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        for name, value in plain.items():
+            setattr(game, name, value)
+        for module, mode in modes.items():
+            module.training = mode
+        with torch.no_grad():
+            for tensor, before in kept:
+                tensor.copy_(before)
+
+
+def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
+    condition = None if batch is None else batch.conditions
+    z = game.to_model(game.prior.sample(2, torch.Generator().manual_seed(0)))
+    images = _call("generator", f"latents of {game.prior.dim} numbers", game.decode, z, condition)
+    if batch is not None:
+        shape = batch.images.shape
+        if images.shape[1:] != shape[1:]:
+            raise InputError(
+                f"the generator makes {_by(images.shape[1:])} samples, but the data is {_by(shape[1:])}; "
+                "set the networks' sizes, or data.image_size and data.channels, so that they agree"
+            )
+        if encodes(game):
+            what = f"data of shape {_by(shape[1:])}"
+            latents = _call("encoder", what, game.encode, game.to_model(batch.images), condition)
+            if latents.shape != (2, game.prior.dim):
+                raise InputError(
+                    f"the encoder gives latents of {_by(latents.shape[1:])} numbers, but the prior has {game.prior.dim}; "
+                    "set the encoder's outputs or the prior's dim"
+                )
+    _check_range(game, getattr(data, "extent", None))
+
+
+def _call(network: str, what: str, door: Callable[..., Tensor], x: Tensor, condition: Condition | None) -> Tensor:
+    try:
+        return door(x, condition)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"the {network} does not take {what} ({_first_line(error)}); set its input size") from error
+
+
+def _check_range(game: Game, extent: float | None) -> None:
+    reached = getattr(game.generator, "output_range", None)
+    if reached is None:
+        return
+    if tuple(reached) != game.data_range:
+        raise InputError(
+            f"the generator's output lies in {list(reached)}, but data_range is {list(game.data_range)}; "
+            "set the generator's output (sigmoid for [0, 1], tanh for [-1, 1]) or data_range"
+        )
+    if extent is not None and extent > _TAILS * game.data_scale:
+        raise InputError(
+            f"the data reaches {extent:g}, but data_scale {game.data_scale:g} maps only up to {game.data_scale:g} into the "
+            f"generator's range; set data_scale to {extent:g} or more"
+        )
+
+
+def _try_step(game: Game, data: Any, batch: Batch) -> None:
+    players = game._players = game._make_players(game.players())
+    trial = game._updates = _Trial(game, players)
+    game._history, game._random, game._draws = LossHistory(), None, 0
+    game._pretended_step = 1  # what a paper leaves out at its very first step is tried, too
+    game.train()
+    try:
+        game.step(batch.map_images(lambda images: game.normalize(game.to_model(images))))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a paper raises
+        paper, shape = type(game).__name__, _by(batch.images.shape[1:])
+        raise InputError(
+            f"{paper} cannot take a step on {getattr(data, 'name', 'the data')} ({shape}): {trial.doing} fails with "
+            f"{type(error).__name__}: {_first_line(error)}; set the networks' sizes so that they fit"
+        ) from error
+
+
+class _Trial(Updates):
+    """Evaluates updates and their gradients, and steps with none."""
+
+    def __init__(self, game: Game, players: Players) -> None:
+        self.game, self.players, self.scaler, self.compiler = game, players, None, None
+        self.doing = "step"
+
+    def take(self, player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]) -> Losses:
+        self.doing = name_of(loss)
+        losses, gradients = self.gradients(player, loss, inputs)
+        for name, of_player in gradients.items():
+            if all(gradient is None for gradient in of_player):
+                raise InputError(f"{name_of(loss)} does not depend on any parameter of the {name}, which it is to train")
+        self.doing = "step"
+        return losses
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0].rstrip(".")

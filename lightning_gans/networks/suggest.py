@@ -1,0 +1,154 @@
+"""Networks that fit data of a given shape, as settings for the command: plain values, and no module is made.
+
+Points get three hidden layers of 128 units, which the defaults of every paper have. Images get convolutions of stride 2, as
+DCGAN has them (Radford et al. 2016), as many as bring the smaller side to about 4 pixels, 64 channels wide and doubling up to
+512. A condition joins the input as numbers or maps, see ``lightning_gans.Conditioned``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lightning_gans.errors import InputError
+from lightning_gans.networks.layers import Norm, Output
+
+Spec = dict[str, Any]
+
+_HIDDEN = [128, 128, 128]
+_FIRST_WIDTH, _LAST_WIDTH = 64, 512
+_JOINT = 512  # units of the parts of a network of pairs
+
+
+@dataclass(frozen=True)
+class ConditionShape:
+    """What is known of a condition without having seen one.
+
+    Args:
+        kind: ``labels`` ``(N,)`` or ``attributes`` ``(N, width)``.
+        width: number of classes, or of columns.
+    """
+
+    kind: Literal["labels", "attributes"]
+    width: int
+
+
+def suggested_encoder(
+    shape: tuple[int, ...],
+    outputs: int,
+    condition: ConditionShape | None = None,
+    norm: Norm | None = "batch",
+) -> Spec:
+    """Samples to ``outputs`` numbers.
+
+    Args:
+        shape: of a sample: ``(D,)`` or ``(C, H, W)``.
+        outputs: the latent's dimension, or twice that for a stochastic encoder.
+        condition: what the network is told besides.
+        norm: of networks for images.
+    """
+    return _conditioned(_to_numbers(_widened(shape, condition), outputs, norm), condition)
+
+
+def suggested_discriminator(
+    shape: tuple[int, ...], condition: ConditionShape | None = None, norm: Norm | None = "batch"
+) -> Spec:
+    """Samples to a logit; arguments as in ``suggested_encoder``. A gradient penalty wants ``norm`` ``layer`` or none."""
+    return suggested_encoder(shape, 1, condition, norm)
+
+
+def suggested_latent_discriminator(latent_dim: int) -> Spec:
+    """Latents of ``latent_dim`` numbers to a logit."""
+    return _mlp(latent_dim, 1)
+
+
+def suggested_generator(
+    latent_dim: int,
+    shape: tuple[int, ...],
+    condition: ConditionShape | None = None,
+    output: Output | Literal["default"] | None = "default",
+) -> Spec:
+    """Latents to samples.
+
+    Args:
+        latent_dim: numbers a latent.
+        shape: of a sample: ``(D,)`` or ``(C, H, W)``.
+        condition: what the network is told besides.
+        output: after the last layer; by default ``sigmoid`` for points, ``tanh`` for images.
+    """
+    inputs = latent_dim + (condition.width if condition else 0)
+    if len(shape) == 1:
+        network = _mlp(inputs, shape[0], output="sigmoid" if output == "default" else output)
+    else:
+        settings = {
+            "latent_dim": inputs,
+            "image_shape": list(shape),
+            "widths": _widths(shape)[::-1],
+            "output": "tanh" if output == "default" else output,
+        }
+        network = _spec("ConvGenerator", **settings)
+    return _conditioned(network, condition)
+
+
+def suggested_pair_discriminator(
+    shape: tuple[int, ...],
+    latent_dim: int,
+    condition: ConditionShape | None = None,
+    norm: Norm | None = "batch",
+) -> Spec:
+    """Pairs of a sample and a latent to a logit, in the manner of ALI (Dumoulin et al. 2017) for images.
+
+    Args:
+        shape: of a sample: ``(D,)`` or ``(C, H, W)``.
+        latent_dim: numbers a latent.
+        condition: what the network is told besides; it joins both.
+        norm: of the convolutions but the first.
+    """
+    more = condition.width if condition else 0
+    if len(shape) == 1:
+        return _conditioned(_spec("PairNetwork", joint=_mlp(shape[0] + latent_dim + more, 1)), condition)
+    halving = {"kernel": 5, "stride": 2, "padding": 2, "activation": "lrelu"}
+    dense = {"channels": _JOINT, "activation": "lrelu"}
+    rows = [{"channels": width, **halving, "norm": norm if number else None} for number, width in enumerate(_widths(shape))]
+    network = _spec(
+        "PairNetwork",
+        x=_spec("LayerTable", input_shape=list(shape), layers=[*rows, dense]),
+        z=_spec("LayerTable", input_shape=latent_dim, layers=[dense, dense]),
+        joint=_spec("MLP", inputs=2 * _JOINT + more, outputs=1, hidden=[2 * _JOINT], activation="lrelu"),
+    )
+    return _conditioned(network, condition)
+
+
+def _to_numbers(shape: tuple[int, ...], outputs: int, norm: Norm | None) -> Spec:
+    if len(shape) == 1:
+        return _mlp(shape[0], outputs)
+    return _spec("ConvNet", image_shape=list(shape), outputs=outputs, widths=_widths(shape), norm=norm)
+
+
+def _widths(shape: tuple[int, ...]) -> list[int]:
+    """Channels after each halving of images of ``shape``."""
+    if len(shape) != 3 or min(shape) < 1 or min(shape[1:]) < 2:
+        raise InputError(f"there is no network for samples of shape {list(shape)}; give points or images (C, H, W)")
+    halvings = max(1, round(math.log2(min(shape[1:]) / 4)))
+    return [min(_FIRST_WIDTH * 2**number, _LAST_WIDTH) for number in range(halvings)]
+
+
+def _widened(shape: tuple[int, ...], condition: ConditionShape | None) -> tuple[int, ...]:
+    return (shape[0] + (condition.width if condition else 0), *shape[1:])
+
+
+def _conditioned(network: Spec, condition: ConditionShape | None) -> Spec:
+    if condition is None:
+        return network
+    if condition.kind == "labels":
+        return _spec("Conditioned", network=network, condition=_spec("LabelCondition", classes=condition.width))
+    return _spec("Conditioned", network=network, condition=_spec("AttributeCondition", columns=condition.width))
+
+
+def _mlp(inputs: int, outputs: int, **settings: Any) -> Spec:
+    return _spec("MLP", inputs=inputs, outputs=outputs, hidden=list(_HIDDEN), **settings)
+
+
+def _spec(name: str, **settings: Any) -> Spec:
+    return {"class_path": f"lightning_gans.{name}", "init_args": settings}

@@ -1,0 +1,81 @@
+"""What a run may go on from: a checkpoint of its own, or networks out of another's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from torch import Tensor, nn
+
+from lightning_gans.errors import InputError, NonFiniteError
+
+if TYPE_CHECKING:
+    from lightning_gans.game import Game
+
+
+@dataclass(frozen=True)
+class StartFrom:
+    """Networks that are taken over from a trained model, of the same or of another paper.
+
+    Args:
+        checkpoint: a file that ``lightning fit`` wrote.
+        networks: names of the model's networks, such as ``generator``; the checkpoint must have them under the same names.
+        frozen: keep them as they are; otherwise training goes on from there.
+    """
+
+    checkpoint: str
+    networks: tuple[str, ...]
+    frozen: bool = True
+
+    def take_over(self, game: nn.Module) -> None:
+        """Put the networks into ``game``.
+
+        Raises:
+            InputError: there is no such file, or a network is missing or another one.
+        """
+        stored: dict[str, Tensor] = torch.load(self.checkpoint, weights_only=True, map_location="cpu")["state_dict"]
+        for name in self.networks:
+            network = getattr(game, name, None)
+            theirs = {key.removeprefix(f"{name}."): tensor for key, tensor in stored.items() if key.startswith(f"{name}.")}
+            if not isinstance(network, nn.Module) or not theirs:
+                where = self.checkpoint if isinstance(network, nn.Module) else type(game).__name__
+                raise InputError(f"start_from.networks names {name!r}, which {where} does not have; name networks of both")
+            mine = network.state_dict()
+            for key in [*mine, *theirs]:
+                if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape:
+                    raise InputError(
+                        f"the {name} of {self.checkpoint} is another network: {key} differs; give the one that it was trained with"
+                    )
+            network.load_state_dict(theirs)
+            if self.frozen:
+                network.requires_grad_(False)
+
+
+def finite_parameters(module: LightningModule) -> None:
+    """Refuse to save parameters that are NaN or infinite."""
+    bad = torch.stack([~p.detach().isfinite().all() for p in module.parameters()])
+    if bool(bad.any()):
+        name = next(name for (name, _), is_bad in zip(module.named_parameters(), bad.tolist(), strict=True) if is_bad)
+        raise NonFiniteError(
+            f"the parameter {name} is not finite at step {module.global_step}; no checkpoint is written, the last one is intact"
+        )
+
+
+def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
+    """Refuse the checkpoint of another paper or of other networks; say where settings differ from those it was trained with."""
+    paper = stored.get("game", {}).get("paper")
+    if paper != type(game).__name__:
+        raise InputError(f"the checkpoint is of {paper or 'no game'}, not of {type(game).__name__}; give one of its own")
+    mine, theirs = game.state_dict(), stored["state_dict"]
+    for name in [*mine, *theirs]:
+        if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
+            raise InputError(f"the checkpoint is of other networks: {name} differs; give the --config that it was trained with")
+    if (trained := stored["game"]["seed"]) != seed:
+        rank_zero_warn(f"the checkpoint was trained with seed {trained}, this run goes on with seed {seed}")
+    old = {k: v for k, v in stored.get("hyper_parameters", {}).items() if v is None or isinstance(v, int | float | str)}
+    for name, value in game.hparams.items():
+        if name in old and not name.startswith("_") and old[name] != value:
+            rank_zero_warn(f"{name} was {old[name]} in the checkpoint, this run goes on with {value}")
