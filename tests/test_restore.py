@@ -16,8 +16,8 @@ from lightning_gans import InputError
 from lightning_gans.cli import main as train
 from lightning_gans.commands.figure import main as figure
 from lightning_gans.commands.probe import main as probe
-from lightning_gans.evaluation.densities import density_kl_1d
-from lightning_gans.evaluation.sampling import samples
+from lightning_gans.evaluation.probes.densities import density_kl_1d
+from lightning_gans.evaluation.samples.drawing import samples
 from lightning_gans.restore import restore
 
 CONFIG = Path(__file__).parents[1] / "configs" / "gaan_digits.yaml"

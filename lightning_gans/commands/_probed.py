@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from tqdm import tqdm
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.estimate import Estimate
-from lightning_gans.evaluation.probes import pooled_features
-from lightning_gans.evaluation.sampling import BLOCK, samples
-from lightning_gans.protocols import Encodes, Features, Generates
+from lightning_gans.evaluation.probes.classification import pooled_features
+from lightning_gans.evaluation.probes.estimate import Estimate
+from lightning_gans.evaluation.samples.drawing import BLOCK, samples
+from lightning_gans.protocols import Condition, Generates, encodes, shows_features, to_device
 
 _HELD_OUT = 10_000
 GRID = 4
@@ -68,20 +67,21 @@ class Probed:
     def features(self, split: str, grid: int | None = GRID, rows: Tensor | None = None) -> Tensor:
         """``(N, D)``: the latents, or the named layers with maps pooled to ``grid`` x ``grid``; of all samples, or some."""
         model, layers = self.model, self.given.layers
-        if not isinstance(model, Features if layers else Encodes):
+        if not (shows_features if layers else encodes)(model):
             lacks = "method features to show layers with" if layers else "encoder"
-            other = isinstance(model, Encodes if layers else Features)
+            other = (encodes if layers else shows_features)(model)
             instead = f"; {'leave --layers out' if layers else 'name layers with --layers'}" if other else ""
             raise InputError(f"{type(model).__name__} has no {lacks}, which {self.given.kind} needs{instead}")
         pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"
         self.seen = f"{', '.join(layers)}, {pooled}" if layers else "latents"
 
-        def seen(images: Tensor) -> Tensor:
+        def seen(images: Tensor, rows: Tensor) -> Tensor:
             if layers:
                 return pooled_features(self.model, images, layers, grid)
-            return self.model.encode(images).flatten(1).float().cpu()
+            return self.model.encode(images, self.conditions(split, rows)).flatten(1).float().cpu()
 
-        return torch.cat([seen(images) for images in self.images(split, rows)])
+        rows = torch.arange(self.data.size(split)) if rows is None else rows
+        return torch.cat([seen(*block) for block in zip(self.images(split, rows), rows.split(BLOCK), strict=True)])
 
     def images(self, split: str, rows: Tensor | None = None) -> Iterator[Tensor]:
         """Samples of a split, all or some by number, a block at a time, on the model's device."""
@@ -94,12 +94,16 @@ class Probed:
         if not isinstance(self.model, Generates):
             raise InputError(f"{type(self.model).__name__} generates nothing; {self.given.kind} needs a generator")
 
-        def condition(numbers: Tensor) -> Tensor | None:
-            return move_data_to_device(self.data.conditions(split, numbers % self.data.size(split)), self.model.device)
+        def condition(numbers: Tensor) -> Condition | None:
+            return self.conditions(split, numbers % self.data.size(split))
 
         count = self.given.num_samples
         blocks = samples(self.model, count, self.given.seed, condition=condition)
         return iter(tqdm(blocks, "generated samples", -(-count // BLOCK), delay=5, leave=False))
+
+    def conditions(self, split: str, rows: Tensor) -> Condition | None:
+        """What travels with samples of a split by number, on the model's device."""
+        return to_device(self.data.conditions(split, rows), self.model.device)
 
     @property
     def validation(self) -> tuple[str, Tensor]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 from lightning_gans.commands._pictures import save_and_say
-from lightning_gans.evaluation.classifiers import load_classifier
-from lightning_gans.evaluation.recipes import RECIPES, classifier_path
-from lightning_gans.evaluation.sampling import evaluating
+from lightning_gans.evaluation.features.classifiers import load_classifier
+from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path
+from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import KINDS, draw
 from lightning_gans.restore import Weights, restore

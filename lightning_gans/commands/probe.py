@@ -18,12 +18,19 @@ from lightning_gans import checks
 from lightning_gans.commands._probed import GRID, Measure, Probed
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.evaluation.clustering import clustering_error, kmeans_error
-from lightning_gans.evaluation.densities import density_kl_1d, parzen_log_likelihood
-from lightning_gans.evaluation.estimate import Estimate
-from lightning_gans.evaluation.likelihood import log_likelihood
-from lightning_gans.evaluation.probes import balanced_draw, few_labels, knn_probe, linear_probe, share_of_each, svm_probe
-from lightning_gans.evaluation.sampling import evaluating
+from lightning_gans.evaluation.probes.classification import (
+    balanced_draw,
+    few_labels,
+    knn_probe,
+    linear_probe,
+    share_of_each,
+    svm_probe,
+)
+from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error
+from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log_likelihood
+from lightning_gans.evaluation.probes.estimate import Estimate
+from lightning_gans.evaluation.probes.likelihood import log_likelihood
+from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.protocols import classifies, encodes
 from lightning_gans.randomness import global_seed, keyed_generator
 from lightning_gans.restore import Weights, restore
@@ -40,11 +47,11 @@ def _svm(probed: Probed) -> list[Measure]:
     splits = ["train", *({probed.validation[0]} - {"train"})]
     train = torch.cat([probed.features(split, grid) for split in splits]), np.concatenate([y, held])
     settings = {name: getattr(given, name) for name in ("protocol", "per_class", "draws", "seed", "jobs")}
-    svm = svm_probe(*train, probed.features("test", grid), test_labels, held_out=len(held), **settings)
+    probe = svm_probe(*train, probed.features("test", grid), test_labels, held_out=len(held), **settings)
     spread = "1.96 std" if given.protocol == "dcgan" else "std"
     probed.protocol = f"{given.protocol}, {given.per_class} of each class a draw, {len(held)} held out"
-    error, validation = Measure.of("error", svm.error, spread), Measure.of("validation_error", svm.validation, spread)
-    return [error, validation, Measure("C", svm.C)]
+    error, validation = Measure.of("error", probe.error, spread), Measure.of("validation_error", probe.validation, spread)
+    return [error, validation, Measure("C", probe.C)]
 
 
 def _on_all_or_few(probed: Probed, probe: Callable[..., Estimate], **settings: Any) -> list[Measure]:
@@ -98,11 +105,11 @@ def _parzen(probed: Probed) -> list[Measure]:
         samples = torch.cat([block.flatten(1).float().cpu() for block in blocks])
         return (samples + 1) / 2 if pixels else samples
 
-    fake = flat(probed.samples("test"))
+    samples = flat(probed.samples("test"))
     split, rows = probed.validation
     validation, test = flat(probed.images(split, rows[:1000])), flat(probed.images("test"))
-    parzen = parzen_log_likelihood(fake, test, validation)
-    probed.protocol = f"{len(fake):,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
+    parzen = parzen_log_likelihood(samples, test, validation)
+    probed.protocol = f"{len(samples):,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
     return [Measure.of("log_likelihood", parzen.log_likelihood), Measure("sigma", parzen.sigma)]
 
 
@@ -113,9 +120,9 @@ def _density(probed: Probed) -> list[Measure]:
         return torch.cat([block.flatten(1).float().mean(1).cpu() for block in blocks])
 
     fake, real = means(probed.samples("train")), means(probed.images("train"))
-    divergence = density_kl_1d(real, fake)
+    densities = density_kl_1d(real, fake)
     probed.protocol = f"mean of all dimensions, {len(fake):,} samples, {len(real):,} real of train, Scott's bandwidth"
-    return [Measure("kl", divergence.kl), Measure("bandwidth", divergence.bandwidth)]
+    return [Measure("kl", densities.kl), Measure("bandwidth", densities.bandwidth)]
 
 
 def _likelihood(probed: Probed) -> list[Measure]:

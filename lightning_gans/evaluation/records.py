@@ -13,24 +13,27 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_gans import __version__
+from lightning_gans.evaluation.choices import METRICS
 
 _SUMMARY = "evaluation.json"
-_HIGHER = ("modes", "registered", "is", "mode_score", "precision", "recall", "density", "coverage", "diversity", "entropy")
+_HIGHER = {word for metric in METRICS.values() for word in metric.higher}
+_LOWER = {word for metric in METRICS.values() for word in metric.lower}
 _ASIDE = {"std", "size", "halved"}  # what nobody would choose a checkpoint by
 
 
 def is_better(name: str, value: float, than: float) -> bool:
     """Whether a measure has improved."""
     base = name.removeprefix("reconstruction_")
-    higher = any(base == word or base.startswith(f"{word}_") for word in _HIGHER)
-    return value > than if higher else value < than
+    return value > than if _begins(base, _HIGHER) else value < than
 
 
 def is_measure(name: str) -> bool:
     """Whether it is the name of what is measured here."""
-    words = (*_HIGHER, "fid", "fd", "kid", "kl", "tv", "reconstruction")
-    base = name.removeprefix("eval/")
-    return any(base == word or base.startswith(f"{word}_") for word in words)
+    return _begins(name.removeprefix("eval/"), _HIGHER | _LOWER)
+
+
+def _begins(name: str, words: Iterable[str]) -> bool:
+    return any(name == word or name.startswith(f"{word}_") for word in words)
 
 
 def begin(folder: Path, checkpoint: str | Path | None, step: int) -> None:
@@ -46,21 +49,21 @@ def begin(folder: Path, checkpoint: str | Path | None, step: int) -> None:
         _write_summary(folder, {"best": kept, "last": {}})
 
 
-def write_record(folder: Path, record: Mapping[str, Any], found: Mapping[str, float]) -> None:
+def write_record(folder: Path, record: Mapping[str, Any], scores: Mapping[str, float]) -> None:
     """Add a measurement to the run's files.
 
     Args:
         folder: of the run.
         record: what was measured, and how; ``stage`` and ``step`` are needed.
-        found: the numbers.
+        scores: the numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "evaluation.jsonl", "a") as file:
-        file.write(json.dumps({**record, **found}) + "\n")
-    if record["stage"] == "fit" and found:
+        file.write(json.dumps({**record, **scores}) + "\n")
+    if record["stage"] == "fit" and scores:
         summary = folder / _SUMMARY
         before = json.loads(summary.read_text()) if summary.is_file() else {}
-        _write_summary(folder, best_and_last(before, record["step"], found))
+        _write_summary(folder, best_and_last(before, record["step"], scores))
 
 
 def _write_summary(folder: Path, content: Mapping[str, Any]) -> None:
@@ -69,23 +72,23 @@ def _write_summary(folder: Path, content: Mapping[str, Any]) -> None:
     scratch.replace(folder / _SUMMARY)
 
 
-def best_and_last(before: Mapping[str, Any], step: int, found: Mapping[str, float]) -> dict[str, Any]:
+def best_and_last(before: Mapping[str, Any], step: int, scores: Mapping[str, float]) -> dict[str, Any]:
     """``{"best": {name: {"value", "step"}}, "last": {...}}`` after one more measurement."""
     best = dict(before.get("best", {}))
-    for name, value in found.items():
+    for name, value in scores.items():
         if not _ASIDE & {*name.split("_")} and (name not in best or is_better(name, value, best[name]["value"])):
             best[name] = {"value": value, "step": step}
-    return {"best": best, "last": {name: {"value": value, "step": step} for name, value in found.items()}}
+    return {"best": best, "last": {name: {"value": value, "step": step} for name, value in scores.items()}}
 
 
-def show(title: str, found: Mapping[str, float], floor: Mapping[str, float], floor_name: str) -> None:
+def show(title: str, scores: Mapping[str, float], floor: Mapping[str, float], floor_name: str) -> None:
     """Print the numbers, beside the best that can be hoped for where that is known."""
     table = Table(title=title)
     table.add_column("measure")
     table.add_column("value", justify="right")
     if floor:
         table.add_column(floor_name, justify="right")
-    for name, value in found.items():
+    for name, value in scores.items():
         table.add_row(*_cells([name], [value, *([floor.get(name)] if floor else [])]))
     Console().print(table)
 

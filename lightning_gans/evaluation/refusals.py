@@ -5,48 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.evaluation.colours import classes_for, labels_for
-from lightning_gans.evaluation.features import FeatureNetwork
-from lightning_gans.evaluation.real import RealImages
+from lightning_gans.evaluation.metrics.base import Metric
 from lightning_gans.protocols import encodes
 
 
-def check_network(network: FeatureNetwork, metrics: Collection[str], data: RealImages) -> None:
-    """Refuse metrics that these features do not allow."""
-    if "fid" in metrics and network.key != "fid":
-        raise InputError(
-            f"evaluation.metrics asks for fid, but the distance in these features is {network.key}; ask for fd, "
-            "or give the genuine Inception weights"
-        )
-    if "is" in metrics and getattr(network, "fc", 0) is None:
-        raise InputError("evaluation.metrics has is, which needs features: inception (layer 2048); leave it out")
-    if "mode_score" in metrics:
-        _check_classes(network, data)
-
-
-def _check_classes(network: FeatureNetwork, data: RealImages) -> None:
-    """Refuse a MODE score without labels, or by a network that tells other classes apart."""
-    labels = labels_for(network, data, "train")
-    if labels is None or labels.dim() != 1:
-        raise InputError(f"evaluation.metrics has mode_score, which needs a class for every image of {data.name}; leave it out")
-    classes = len(classes_for(network, data)) or int(labels.max()) + 1
-    if getattr(network, "fc", 0) is None or network.logits(torch.zeros(1, network.dim)).shape[1] != classes:
-        raise InputError(
-            f"evaluation.metrics has mode_score, which needs a classifier of the {classes} classes of {data.name}; "
-            "set evaluation.features to classifier"
-        )
-
-
-def check_numbers(metrics: Collection[str], num_samples: int, num_real: int) -> None:
+def check_numbers(metrics: Collection[type[Metric]], num_samples: int, num_real: int) -> None:
     """Refuse too few samples for what is computed of their features."""
-    neighbours = 6 if "prdc" in metrics else 2
-    needed = {"num_samples": (num_samples, max(neighbours, 10 if "is" in metrics else 2)), "num_real": (num_real, neighbours)}
+    least_samples = max(metric.least_samples for metric in metrics)
+    needed = {"num_samples": (num_samples, least_samples), "num_real": (num_real, max(one.least_real for one in metrics))}
     for name, (number, least) in needed.items():
         if number < least:
             raise InputError(f"evaluation.{name} is {number}, but these metrics need {least}; raise it")
@@ -62,7 +33,7 @@ def check_monitors(trainer: Trainer) -> None:
             )
 
 
-def say_what_is_left_out(metrics: Collection[str], model: Any, data: Any, measurable: bool) -> None:
+def say_what_is_left_out(metrics: Collection[type[Metric]], model: Any, data: Any, measurable: bool) -> None:
     """Warn of metrics that do not apply."""
     if not metrics:
         return
@@ -74,9 +45,9 @@ def say_what_is_left_out(metrics: Collection[str], model: Any, data: Any, measur
         return
     points = len(data.shape) == 1
     if points:
-        left = {*metrics} - {"modes", "diversity"}
+        left = [metric.name for metric in metrics if not metric.measures_points]
     else:
-        left = set() if encodes(model) else {*metrics} & {"reconstruction"}
+        left = [metric.name for metric in metrics if metric.needs_encoder and not encodes(model)]
     if left:
         why = "the data are points" if points else "the model does not encode"
         rank_zero_warn(f"evaluation.metrics: {', '.join(sorted(left))} is not measured, for {why}")

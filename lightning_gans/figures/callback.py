@@ -15,7 +15,7 @@ from torch import Tensor
 from lightning_gans import checks
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
-from lightning_gans.evaluation.sampling import evaluating
+from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
 from lightning_gans.figures.progress import Progress

@@ -8,13 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from lightning.fabric.utilities import move_data_to_device
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
 from lightning_gans.figures.conditions import Chosen
-from lightning_gans.protocols import encodes
+from lightning_gans.protocols import Condition, encodes, to_device
 from lightning_gans.randomness import keyed_generator
 
 BATCH = 250  # samples that a network is given at a time
@@ -94,13 +93,13 @@ class Subject:
         """Test samples by number, where the model is."""
         return self.to_model(self.data.real("test", rows))
 
-    def conditions(self, rows: Tensor) -> Any:
-        """What travels with test samples by number, where the model is: a tensor, a dict of tensors, or ``None``."""
-        return None if self.data is None else move_data_to_device(self.data.conditions("test", rows), self.model.device)
+    def conditions(self, rows: Tensor) -> Condition | None:
+        """What travels with test samples by number, where the model is."""
+        return None if self.data is None else to_device(self.data.conditions("test", rows), self.model.device)
 
-    def _wanted(self, rows: Tensor, turns: Tensor) -> Any:
+    def _wanted(self, rows: Tensor, turns: Tensor) -> Condition | None:
         """What samples are made under: that of test samples by number, or what was chosen, by turns."""
-        return self.conditions(rows) if self.chosen is None else self.chosen.of(turns).to(self.model.device)
+        return self.conditions(rows) if self.chosen is None else to_device(self.chosen.of(turns), self.model.device)
 
     def to_model(self, x: Tensor) -> Tensor:
         """``x`` on the model's device and in the precision of its parameters."""

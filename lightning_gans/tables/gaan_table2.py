@@ -21,7 +21,7 @@ import yaml
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.modes import perfect_mixture
+from lightning_gans.evaluation.counts.mixture import perfect_mixture
 from lightning_gans.runs import runner
 from lightning_gans.runs.experiment import Experiment, config_hash
 from lightning_gans.runs.ledger import read_lines

@@ -13,9 +13,9 @@ from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
 from lightning_gans.data import Images
-from lightning_gans.evaluation.features import FeatureNetwork, find_network
-from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans.evaluation.features.find import FeatureNetwork, find_network
+from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance
+from lightning_gans.evaluation.samples.quantise import quantise
 from lightning_gans.randomness import keyed_generator
 
 Spoil = Callable[[Tensor], Tensor]
@@ -78,8 +78,8 @@ def chosen(data: Images, split: str, n: int) -> Tensor:
 def statistics(network: FeatureNetwork, data: Images, split: str, rows: Tensor, spoil: Spoil = lambda x: x) -> Gaussian:
     """Of the features of some images."""
     sums = FeatureSums(network.dim)
-    for block in tqdm(rows.split(_BATCH), leave=False, delay=5):
-        sums.update(network(quantise(spoil(data.real(split, block)))))
+    for batch in tqdm(rows.split(_BATCH), leave=False, delay=5):
+        sums.update(network(quantise(spoil(data.real(split, batch)))))
     return sums.gaussian()
 
 

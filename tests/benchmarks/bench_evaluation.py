@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from lightning_gans import ConvGenerator, Uniform, evaluate
-from lightning_gans.evaluation.classifiers import Classifier
+from lightning_gans.evaluation.features.classifiers import Classifier
 
 _RANDOM_WEIGHTS = runpy.run_path(str(Path(__file__).parents[1] / "evaluation" / "random_inception.py"))["write_random_weights"]
 _BATCH = 100

@@ -13,7 +13,7 @@ from scipy.linalg import sqrtm
 from torch import Tensor
 from torchmetrics.image.fid import _compute_fid
 
-from lightning_gans.evaluation.frechet import FeatureSums, Gaussian, frechet_distance
+from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance
 
 DIM = 2048
 

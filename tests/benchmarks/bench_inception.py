@@ -19,7 +19,7 @@ import torch
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from lightning_gans.evaluation.inception import Inception, resize_tf1
+from lightning_gans.evaluation.features.inception import Inception, resize_tf1
 
 _RANDOM_WEIGHTS = runpy.run_path(str(Path(__file__).parents[1] / "evaluation" / "random_inception.py"))["write_random_weights"]
 _IMAGES = torch.randint(0, 256, (16, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

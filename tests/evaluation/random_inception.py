@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.evaluation.inception_network import network
+from lightning_gans.evaluation.features.inception_layers import network
 
 
 def random_state(layer: int = 2048, seed: int = 0) -> dict[str, Tensor]:

@@ -15,7 +15,6 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from lightning_gans import EMA, Evaluation, Game, Images, InputError, Pictures
-from lightning_gans.evaluation.sampling import evaluating, samples
 from tests.games.gaan import make_gaan, make_image_gaan, make_noisy_gaan
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp
@@ -58,31 +57,6 @@ def test_image_training_is_the_same_too(callback: type[Callback], tmp_path: Path
     settings = {"callbacks": [watching(every_n_steps=2)], "default_root_dir": tmp_path}
     fit(with_it := make_image_gaan(), 5, made_images(tmp_path), **settings)
     assert same(state(with_it), state(without))
-
-
-def test_modes_of_layers_are_put_back_after_an_error() -> None:
-    game = make_noisy_gaan()
-    game.generator.eval()
-    modes = [module.training for module in game.modules()]
-    with pytest.raises(ArithmeticError), evaluating(game):
-        raise ArithmeticError
-    assert [module.training for module in game.modules()] == modes
-
-
-def test_random_streams_are_put_back() -> None:
-    stream = torch.get_rng_state()
-    with evaluating(nn.ReLU()):
-        torch.rand(3)
-    assert torch.equal(torch.get_rng_state(), stream)
-
-
-def test_it_measures_without_dropout_and_gradients() -> None:
-    game = make_noisy_gaan()
-    with evaluating(game):
-        first, second = (game.sample(50, generator=torch.Generator().manual_seed(1)) for _ in range(2))
-    assert torch.equal(first, second)
-    assert not first.requires_grad
-    assert same(dict(game.named_buffers()), dict(make_noisy_gaan().named_buffers()))
 
 
 # When
@@ -152,16 +126,6 @@ def test_the_seed_of_the_noise_is_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PL_GLOBAL_SEED", "5")
     assert registered("b") == first
     assert registered("c", seed=1) != first
-
-
-@pytest.mark.parametrize("world_size", [2, 3])
-@pytest.mark.parametrize("n", [1, 500, 1700])
-def test_the_samples_do_not_depend_on_the_number_of_ranks(world_size: int, n: int) -> None:
-    game = make_gan()
-    alone = torch.cat(list(samples(game, n, seed=4)))
-    shared = [some for rank in range(world_size) for some in samples(game, n, 4, rank, world_size)]
-    assert len(alone) == n
-    assert torch.equal(torch.cat(shared).sort(dim=0).values, alone.sort(dim=0).values)
 
 
 def test_test_and_validate_measure_what_the_end_of_training_did(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import lightning_gans
 from lightning_gans import Evaluation, Images, InputError, evaluate
-from lightning_gans.evaluation import classifier_training
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans.evaluation.features import recipes
+from lightning_gans.evaluation.samples.quantise import quantise
 from tests.evaluation.tiny import Noise, Tiny
 from tests.games.gaan import make_image_gaan
 from tests.games.gan import make_gan
@@ -219,14 +219,14 @@ def test_real_images_that_are_none_are_refused(real: Any, words: str) -> None:
 def test_reconstructions_of_what_does_not_encode_and_unknown_metrics_are_refused(data: Images) -> None:
     with pytest.raises(InputError, match="reconstructions need a model with prior, encode and decode; function is none"):
         compared(drawn, data, metrics=["reconstruction"])
-    with pytest.raises(InputError, match="'fdi', but must be of fid, fd"):
+    with pytest.raises(InputError, match="'fdi', but must be of diversity, fd, fid"):
         compared(drawn, data, metrics=["fdi"])
 
 
 def test_the_examples_of_the_docstring_are_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe = replace(classifier_training.RECIPES["digits"], epochs=4, max_error=0.1)
-    monkeypatch.setitem(classifier_training.RECIPES, "digits", recipe)
+    recipe = replace(recipes.RECIPES["digits"], epochs=4, max_error=0.1)
+    monkeypatch.setitem(recipes.RECIPES, "digits", recipe)
     test = doctest.DocTestFinder(recurse=False).find(lightning_gans.evaluate, "evaluate", globs={})[0]
     assert len(test.examples) >= 8
     assert doctest.DocTestRunner().run(test).failed == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +12,25 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from lightning_gans import EMA, GAAN, SAE, Evaluation, Images, InputError
-from lightning_gans.evaluation.classifiers import Classifier
-from lightning_gans.evaluation.inception import quantise
+from lightning_gans import SAE, Evaluation, Images, InputError
 from lightning_gans.evaluation.measure import Evaluator
-from lightning_gans.evaluation.real import RealSet
-from lightning_gans.evaluation.records import best_and_last, is_better
-from lightning_gans.evaluation.sampling import samples
-from tests.evaluation.tiny import Noise, Tiny
-from tests.games.gaan import make_image_gaan
-from tests.helpers import fit, on_ranks, same, saving, state
+from lightning_gans.evaluation.real.images import RealSet
+from lightning_gans.evaluation.samples.drawing import samples
+from lightning_gans.evaluation.samples.quantise import quantise
+from tests.evaluation.tiny import Noise, Tiny, noise_images
+from tests.helpers import on_ranks
 
 ALL = ("fd", "kid", "is", "prdc")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """300 training and 130 test images of noise, 8x8 grey, of 10 classes."""
-    return made_data(tmp_path_factory.mktemp("noise"))
-
-
-def made_data(folder: Path) -> Images:
-    random = np.random.default_rng(3)
-    arrays: dict[str, Any] = {"classes": list("0123456789")}
-    for split, size in (("train", 300), ("test", 130)):
-        arrays[f"{split}_images"] = random.integers(60, 200, (size, 8, 8), dtype=np.uint8)
-        arrays[f"{split}_labels"] = np.arange(size) % 10
-    np.savez(folder / "noise.npz", **arrays)
-    data = Images(str(folder / "noise.npz"), root=str(folder), batch_size=20)
-    data.prepare_data()
-    data.setup("fit")
-    return data
+    return noise_images(tmp_path_factory.mktemp("noise"))
 
 
 def evaluator(data: Images, metrics: tuple[Any, ...] = ("fd",), **settings: Any) -> Evaluator:
     ours = {key: settings.pop(key) for key in ("num_samples", "seed") if key in settings}
-    real = RealSet(data, network=Tiny(), **{"num_real": 120, **settings})
+    real = RealSet(data, **{"num_real": 120, "network": Tiny(), **settings})
     return Evaluator(real, metrics, **{"num_samples": 1100, **ours})
 
 
@@ -118,43 +100,6 @@ def test_what_is_no_image_is_a_sentence_and_no_number(data, made, sentence):
     assert model.training
 
 
-def test_classes_are_counted_by_the_classifier_beside_those_of_the_real_images(data):
-    torch.manual_seed(0)
-    classifier = Classifier("lenet", "noise", data.classes, (1, 8, 8)).eval()
-    measuring = Evaluator(RealSet(data), ("modes",), classifier, num_samples=500)
-    found = measuring.measure(model := Noise())
-    images = quantise(next(samples(model, 500, 0, condition=measuring.condition)))
-    share = torch.bincount(classifier.logits(classifier(images)).argmax(1), minlength=10).double() / 500
-    assert found["modes"] == (share > 0).sum()
-    assert found["tv"] == pytest.approx(float((share - 0.1).abs().sum() / 2))
-    assert found["kl"] == pytest.approx(float(torch.special.xlogy(share, 10 * share).sum()))
-
-
-def test_the_classifier_of_the_features_is_asked_once(data):
-    torch.manual_seed(0)
-    classifier = Classifier("lenet", "noise", data.classes, (1, 8, 8)).eval()
-    both = Evaluator(RealSet(data, network=classifier), ("fd", "modes"), classifier, num_samples=500)
-    counted = Evaluator(RealSet(data), ("modes",), classifier, num_samples=500)
-    assert both.measure(Noise())["kl"] == counted.measure(Noise())["kl"]
-
-
-def test_reconstructions_are_measured_by_pixel_and_by_feature(data):
-    game = make_image_gaan()
-    found = evaluator(data, ("reconstruction",)).measure(game)
-    game.eval()
-    with torch.no_grad():
-        real = data.real("test", evaluator(data).real.rows)
-        again = game.decode(game.encode(real))
-        before, after = Tiny()(quantise(real)), Tiny()(quantise(again))
-    unit = torch.nn.functional.normalize
-    assert {*found} == {"reconstruction_mse", "reconstruction_distance_tiny", "reconstruction_fd_tiny"}
-    assert found["reconstruction_mse"] == pytest.approx(float((again - real).square().mean()), rel=1e-5)
-    assert found["reconstruction_distance_tiny"] == pytest.approx(
-        float((unit(before) - unit(after)).square().sum(1).mean()), rel=1e-5
-    )
-    assert found["reconstruction_fd_tiny"] == pytest.approx(distance(before, after), rel=1e-5)
-
-
 def test_without_a_prior_of_its_own_a_model_gets_reconstruction_scores_only(data):
     model = Noise()
     model.prior.empirical = True
@@ -200,119 +145,44 @@ def test_any_number_of_ranks_gives_the_same_numbers_even_with_nothing_to_do(data
         assert "NaN" in found["broken"]
 
 
-# In a run
+def test_kernel_distance_and_neighbourhoods_are_those_of_the_definitions(data: Images) -> None:
+    measuring, model = evaluator(data, ALL, num_samples=120), Noise()
+    found = measuring.measure(model)
+    asked = torch.cat([c for c in model.conditions if c is not None])
+    fakes = torch.cat([quantise(some) for some in samples(model, 120, 0, condition=lambda numbers: asked)])
+    a, b = Tiny()(quantise(data.real("test", measuring.real.rows))).double(), Tiny()(fakes).double()
+    n, m = len(a), len(b)
+    kernel = lambda x, y: (x @ y.T / 8 + 1) ** 3  # noqa: E731
+    within = [(kernel(x, x).sum() - kernel(x, x).trace()) / (len(x) * (len(x) - 1)) for x in (a, b)]
+    assert found["kid_tiny"] == pytest.approx(float(sum(within) - 2 * kernel(a, b).sum() / (n * m)), rel=1e-4)
+    cross, of_real, of_fake = torch.cdist(a, b), *(torch.cdist(x, x).sort(1).values for x in (a, b))
+    assert found["precision_tiny"] == pytest.approx(float((cross <= of_real[:, 3:4]).any(0).double().mean()))
+    assert found["recall_tiny"] == pytest.approx(float((cross <= of_fake[:, 3]).any(1).double().mean()))
+    assert found["density_tiny"] == pytest.approx(float((cross < of_real[:, 5:6]).sum() / (5 * m)))
+    assert found["coverage_tiny"] == pytest.approx(float((cross.amin(1) < of_real[:, 5]).double().mean()))
 
 
-def lively_gaan() -> GAAN:
-    """Whose first images are not all grey."""
-    game = make_image_gaan()
-    with torch.no_grad():
-        for parameter in game.generator.parameters():
-            parameter.mul_(12)
-    return game
+@pytest.mark.parametrize(("n", "fair"), [(65, 6.5), (195, 19.5)])
+def test_conditions_are_those_of_all_classes_alike_where_the_data_is_sorted(tmp_path: Path, n: int, fair: float) -> None:
+    data = noise_images(tmp_path, lambda size: np.sort(np.arange(size) % 10))
+    evaluator(data, num_samples=n, num_real=130).measure(model := Noise())
+    asked = torch.bincount(torch.cat([c for c in model.conditions if c is not None]), minlength=10)
+    assert (asked - fair).abs().max() < 6
 
 
-TINY = {"metrics": ["fd", "reconstruction"], "features": "tests.evaluation.tiny.Tiny", "num_samples": 60}
+class FailsAlone(Tiny):
+    def forward(self, images: Tensor) -> Tensor:
+        if torch.distributed.is_initialized() and torch.distributed.get_rank() == 1:
+            raise InputError("an image is damaged")
+        return super().forward(images)
 
 
-def run(data: Images, folder: Path, max_steps: int = 4, **settings: Any) -> list[dict[str, Any]]:
-    """The records of a training on images."""
-    callbacks = [Evaluation(**{**TINY, **settings})] + [EMA(0.5)] * ("weights" in settings)
-    fit(lively_gaan(), max_steps, data, callbacks=callbacks, default_root_dir=folder)
-    return [json.loads(line) for line in (folder / "evaluation.jsonl").read_text().splitlines()]
+def test_a_rank_that_fails_at_the_real_images_does_not_fail_alone(data: Images, tmp_path: Path) -> None:
+    def work(rank: int) -> None:
+        try:
+            evaluator(data, network=FailsAlone()).measure(Noise())
+        except (InputError, RuntimeError) as error:
+            (tmp_path / str(rank)).write_text(type(error).__name__)
 
-
-def test_training_is_the_same_with_it_and_without(data, tmp_path):
-    fit(without := lively_gaan(), 4, data)
-    fit(with_it := lively_gaan(), 4, data, callbacks=[Evaluation(**TINY, every_n_steps=2)], default_root_dir=tmp_path)
-    assert same(state(with_it), state(without))
-
-
-def test_a_record_says_all_that_the_numbers_depend_on(data, tmp_path):
-    (record,) = run(data, tmp_path, num_real=90, seed=4, real="train")
-    expected = {"stage": "fit", "step": 4, "dataset": "noise", "n_real": 90, "num_samples": 60, "split": "train"}
-    expected |= {"features": "tiny", "sha256": Tiny().identity, "noise_seed": 4, "weights": "raw", "tf32": False}
-    assert {key: record[key] for key in expected} == expected
-    assert record["versions"]["torch"] == torch.__version__
-    assert {"fd_tiny", "reconstruction_mse"} <= {*record}
-    assert (tmp_path / "noise" / "statistics").is_dir() or list(Path(data.root).glob("statistics/*.npz"))
-
-
-def test_the_best_and_the_last_are_kept(data, tmp_path):
-    records = run(data, tmp_path, 6, every_n_steps=2)
-    kept = json.loads((tmp_path / "evaluation.json").read_text())
-    best = min(records, key=lambda record: record["fd_tiny"])
-    assert kept["best"]["fd_tiny"] == {"value": best["fd_tiny"], "step": best["step"]}
-    assert kept["last"]["fd_tiny"] == {"value": records[-1]["fd_tiny"], "step": 6}
-
-
-@pytest.mark.parametrize(
-    ("name", "higher"),
-    [("modes", 1), ("is_tiny", 1), ("precision", 1), ("fid", 0), ("kl", 0), ("reconstruction_mse", 0), ("tv_true", 0)],
-)
-def test_it_is_known_which_way_a_measure_gets_better(name, higher):
-    assert is_better(name, 2, 1) == bool(higher)
-    step = best_and_last(best_and_last({}, 1, {name: 1.0, f"{name}_std": 3.0, f"{name}_std_tiny": 3.0}), 2, {name: 2.0})
-    assert step["best"] == {name: {"value": 2.0 if higher else 1.0, "step": 2 if higher else 1}}
-
-
-def test_both_weights_are_measured_under_their_names(data, tmp_path):
-    (record,) = run(data, tmp_path, weights="both")
-    assert record["fd_tiny"] != record["fd_tiny_ema"]
-    (averaged,) = run(data, tmp_path / "ema", weights="ema")
-    assert averaged["fd_tiny"] == record["fd_tiny_ema"]
-
-
-def test_checkpoints_can_be_kept_by_a_measure(data, tmp_path):
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
-    keep = ModelCheckpoint(tmp_path, "{step}", monitor="fd_tiny", every_n_train_steps=2, save_top_k=1)
-    callbacks = [Evaluation(**TINY, every_n_steps=2), keep]
-    fit(lively_gaan(), 6, data, callbacks=callbacks, enable_checkpointing=True, default_root_dir=tmp_path)
-    kept = json.loads((tmp_path / "evaluation.json").read_text())["best"]["fd_tiny"]
-    assert keep.best_model_score == pytest.approx(kept["value"])
-    assert Path(keep.best_model_path).stem == f"step={kept['step']}"
-
-
-def test_nothing_of_it_is_in_checkpoints(data, tmp_path):
-    settings = saving(tmp_path, 4)
-    settings["callbacks"].append(Evaluation(**TINY))
-    fit(lively_gaan(), 4, data, default_root_dir=tmp_path, **settings)
-    stored = torch.load(tmp_path / "step=4.ckpt", weights_only=True)
-    assert not re.search("tiny|evaluator", json.dumps([*stored["state_dict"], *stored["callbacks"]]).lower())
-
-
-def test_samples_that_are_no_images_yet_do_not_stop_a_training(data, tmp_path):
-    game = lively_gaan()
-    game.sample = lambda n, condition=None, generator=None: torch.zeros(n, 1, 8, 8)  # type: ignore[method-assign]
-    with pytest.warns(UserWarning, match=r"step 2 is not measured: every image is of one colour"):
-        fit(game, 4, data, callbacks=[Evaluation(**TINY, every_n_steps=2)], default_root_dir=tmp_path)
-    assert not (tmp_path / "evaluation.jsonl").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"metrics": ["fid"], "features": "tests.evaluation.tiny.Tiny"}, "asks for fid, but the distance .* is fd_tiny"),
-        ({"metrics": ["fd"], "features": "tests.evaluation.tiny.Called"}, "without 'fid' in it"),
-        ({"metrics": ["fd"], "features": "no.such.Thing"}, r"evaluation\.features is 'no\.such\.Thing'"),
-        ({"metrics": ["fd"], "features": "tests.evaluation.tiny.Noise"}, "must have name, key"),
-        ({"metrics": ["modes"]}, "no classifier recipe for 'noise'"),
-        ({"metrics": ["fd"]}, "Inception"),
-        ({"metrics": ["fd"], "real": "valid", "features": "tests.evaluation.tiny.Tiny"}, "not valid; set data.held_out"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused_before_training(data, tmp_path, monkeypatch, settings, sentence):
-    monkeypatch.delenv("LIGHTNING_GANS_INCEPTION_WEIGHTS", raising=False)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    game = lively_gaan()
-    before = state(game)
-    with pytest.raises(InputError, match=sentence):
-        fit(game, 4, data, callbacks=[Evaluation(**settings)], default_root_dir=tmp_path)
-    assert same(state(game), before)
-
-
-@pytest.mark.parametrize("settings", [{"metrics": ["nonsense"]}, {"num_real": 0}, {"batch_size": -1}])
-def test_impossible_settings_are_refused_by_name(settings):
-    with pytest.raises(InputError, match=next(iter(settings))):
-        Evaluation(**settings)
+    on_ranks(work, tmp_path, 2)
+    assert [(tmp_path / str(rank)).read_text() for rank in (0, 1)] == ["InputError"] * 2

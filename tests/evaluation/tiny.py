@@ -1,14 +1,19 @@
-"""A feature network that is small enough for tests, and images to compare in it."""
+"""A feature network that is small enough for tests, data to compare in it, and samplers of such images."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lightning_gans import GAAN, Images
 from lightning_gans.priors import Uniform
+from tests.games.gaan import make_image_gaan
 
 
 class Tiny(nn.Module):
@@ -60,3 +65,62 @@ class Noise(nn.Module):
         self.conditions.append(condition)
         images = self.decode(self.prior.sample(n, generator), condition)
         return images if self.made is None else self.made(images)
+
+
+class Drawing(Tiny):
+    """Draws initial weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.Linear(3, 3)
+
+
+class Encoding(Noise):
+    """Which also encodes; no LightningModule."""
+
+    def encode(self, images: Tensor, condition: Tensor | None = None, generator: Any = None) -> Tensor:
+        return images.flatten(1)
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        images = z.view(-1, 1, 8, 8) * self.spread
+        return images if self.made is None else self.made(images)
+
+
+def noise_images(
+    folder: Path, labels: Callable[[int], np.ndarray] = lambda n: np.arange(n) % 10, shape: tuple[int, ...] = (8, 8)
+) -> Images:
+    """300 training and 130 test images of noise, of 10 classes; grey where the shape has two sides."""
+    random = np.random.default_rng(3)
+    arrays: dict[str, Any] = {"classes": list("0123456789")}
+    for split, size in (("train", 300), ("test", 130)):
+        arrays[f"{split}_images"] = random.integers(60, 200, (size, *shape), dtype=np.uint8)
+        arrays[f"{split}_labels"] = labels(size)
+    np.savez(folder / "noise.npz", **arrays)
+    data = Images(str(folder / "noise.npz"), root=str(folder), batch_size=20)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def noise_of_three_classes(folder: Path, labels: bool = True) -> Images:
+    """Grey noise of 8x8; class a is as frequent as b and c together."""
+    random = np.random.default_rng(3)
+    arrays: dict[str, Any] = {"classes": list("abc")} if labels else {}
+    for split, size in (("train", 200), ("test", 120)):
+        arrays[f"{split}_images"] = random.integers(60, 200, (size, 8, 8), dtype=np.uint8)
+        if labels:
+            arrays[f"{split}_labels"] = np.maximum(np.arange(size) % 4 - 1, 0)
+    np.savez(folder / "noise.npz", **arrays)
+    data = Images(str(folder / "noise.npz"), root=str(folder), batch_size=20)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def lively_gaan() -> GAAN:
+    """Whose first images are not all grey."""
+    game = make_image_gaan()
+    with torch.no_grad():
+        for parameter in game.generator.parameters():
+            parameter.mul_(12)
+    return game

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from lightning_gans.evaluation.densities import density_kl_1d
+from lightning_gans.evaluation.probes.densities import density_kl_1d
 from lightning_gans.figures import plots
 from lightning_gans.figures.subject import Subject, no_data
 from lightning_gans.randomness import keyed_generator

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_gans.evaluation.modes import nearest_mode
+from lightning_gans.evaluation.counts.mixture import nearest_mode
 from lightning_gans.figures import plots
 from lightning_gans.figures.subject import BATCH, Subject, not_in_plane
 from lightning_gans.protocols import encodes

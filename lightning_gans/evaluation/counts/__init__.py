@@ -1,0 +1,1 @@
+"""Counts of the modes and classes that samples fall into."""

@@ -1,0 +1,1 @@
+"""The networks whose features and classes samples are compared by, found by name."""

@@ -1,0 +1,207 @@
+"""What a metric is, and what it is given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from lightning_gans.evaluation.counts.mixture import Protocol as ModeProtocol
+from lightning_gans.evaluation.features.classifiers import Classifier
+from lightning_gans.evaluation.features.colours import classes_for, labels_for
+from lightning_gans.evaluation.features.find import FeatureNetwork
+from lightning_gans.evaluation.real.images import RealImages, RealSet
+from lightning_gans.evaluation.samples.ranks import gather_rows
+from lightning_gans.protocols import encodes
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What samples are compared with, and by what.
+
+    Args:
+        real: the real samples, and the network to compare features in; none for points.
+        classifier: to count the classes of images with.
+        protocol: by which the modes of points are counted.
+        num_samples: generated samples.
+    """
+
+    real: RealSet
+    classifier: Classifier | None = None
+    protocol: ModeProtocol | None = "gaan"
+    num_samples: int = 10_000
+
+    @property
+    def data(self) -> RealImages:
+        """The real side's dataset."""
+        return self.real.data
+
+    @property
+    def network(self) -> FeatureNetwork:
+        """The one to compare features in, where a metric needs it."""
+        assert self.real.network is not None
+        return self.real.network
+
+    @property
+    def of_points(self) -> bool:
+        """Whether samples are points and not images."""
+        return len(self.data.shape) == 1
+
+    def features(self, images: Tensor) -> Tensor:
+        """Float32 ``(N, D)`` of uint8 images ``(N, C, H, W)``."""
+        return torch.cat([self.network(batch) for batch in images.split(self.real.batch_size)])
+
+    def label_counts(self, network: object, split: str) -> Tensor | None:
+        """Of real images, class by class ``(K,)``, where they have the classes that a network tells apart."""
+        labels = labels_for(network, self.data, split)
+        return None if labels is None else torch.bincount(labels.cpu(), minlength=len(classes_for(network, self.data)))
+
+
+@dataclass(eq=False)
+class Block:
+    """A few samples of this rank, and their features, which are computed when first asked for and once for all metrics.
+
+    Args:
+        samples: points ``(N, 2)`` in data units, or uint8 images ``(N, C, H, W)``.
+        comparison: has the network.
+        unrounded: the images as the model gave them, in [-1, 1].
+        originals: what they are reconstructions of, real images in [-1, 1], if they are.
+    """
+
+    samples: Tensor
+    comparison: Comparison
+    unrounded: Tensor | None = None
+    originals: Tensor | None = None
+
+    @cached_property
+    def features(self) -> Tensor:
+        """Float32 ``(N, D)`` on the samples' device."""
+        return self.comparison.features(self.samples)
+
+    @cached_property
+    def stored_features(self) -> Tensor:
+        """The same on the processor."""
+        return self.features.cpu()
+
+
+class Metric(ABC):
+    """One measure of samples. A file in this folder with a named subclass is a metric; nothing else need know of it.
+
+    A measurement is ``reset``, ``update`` with every block of this rank's samples, and ``compute`` on all ranks, which all get
+    the same. The first paragraph of the docstring is its help.
+
+    Attributes:
+        name: in the option ``evaluation.metrics``.
+        higher: first words of the names of what it logs, where more is better.
+        lower: the same where less is better.
+        measures_points: whether it also measures points.
+        needs_network: whether images are compared in a network's features.
+        compares_features: whether with each of the real features, and not with their statistics alone.
+        needs_classifier: whether images are put into classes, by the classifier of ``classified_as``.
+        needs_encoder: whether its blocks are of reconstructions of the real images, and not of samples.
+        least_samples: generated samples that it takes at least, in features.
+        least_real: real samples that it takes at least, in features.
+    """
+
+    name: ClassVar[str]
+    higher: ClassVar[tuple[str, ...]] = ()
+    lower: ClassVar[tuple[str, ...]] = ()
+    measures_points: ClassVar[bool] = False
+    needs_network: ClassVar[bool] = False
+    compares_features: ClassVar[bool] = False
+    needs_classifier: ClassVar[bool] = False
+    needs_encoder: ClassVar[bool] = False
+    least_samples: ClassVar[int] = 2
+    least_real: ClassVar[int] = 2
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+
+    @classmethod
+    def published_samples(cls, data: RealImages) -> int | None:
+        """How many samples the papers take on a dataset, if they agree on a number."""
+        return None
+
+    @classmethod
+    def classified_as(cls, dataset: str) -> str:
+        """The dataset whose classifier tells the classes of a dataset apart."""
+        return dataset
+
+    @classmethod
+    def why_not(cls, network: FeatureNetwork, data: RealImages) -> str | None:
+        """The sentence that refuses, before anything trains, a network or data that it cannot be taken with, if they are so."""
+        return None
+
+    def applies(self, model: Any) -> bool:
+        """Whether there is something to measure of this model and this data."""
+        if self.comparison.of_points and not self.measures_points:
+            return False
+        if self.needs_network and not self.comparison.of_points and self.comparison.real.network is None:
+            return False
+        return not self.needs_encoder or encodes(model)
+
+    @abstractmethod
+    def reset(self, device: torch.device) -> None:
+        """Begin a measurement of samples on a device; on all ranks."""
+
+    @abstractmethod
+    def update(self, block: Block) -> None:
+        """Take some samples in."""
+
+    @abstractmethod
+    def compute(self) -> Mapping[str, float]:
+        """The numbers by name; on all ranks, with samples on each or not."""
+
+    def floor(self) -> dict[str, float]:
+        """What a perfect sampler gets on average, for the numbers where that is known."""
+        return {}
+
+    @property
+    def floor_is(self) -> str:
+        """Whose scores ``floor`` gives."""
+        return "perfect sampler"
+
+
+class FeatureMetric(Metric):
+    """A function of the features of all samples: ``score`` is all that is left to say."""
+
+    needs_network = True
+
+    def reset(self, device: torch.device) -> None:
+        self.device = device
+        self._stored: list[Tensor] = []
+        self.comparison.real.statistics(device)  # which also extracts the real features, where a metric compares them
+
+    def update(self, block: Block) -> None:
+        self._stored.append(block.stored_features)
+
+    def compute(self) -> Mapping[str, float]:
+        stored = torch.cat(self._stored) if self._stored else torch.zeros(0, self.comparison.network.dim)
+        self._stored = []
+        return self.named(self.score(gather_rows(stored, self.device)))
+
+    @abstractmethod
+    def score(self, features: Tensor) -> Mapping[str, float]:
+        """The numbers, by names without the network's, of the features ``(N, D)`` of all ranks' samples, on the processor."""
+
+    @property
+    def real_features(self) -> Tensor:
+        """Those of the real samples ``(M, D)``, on the processor."""
+        assert self.compares_features
+        assert self.comparison.real.features is not None
+        return self.comparison.real.features
+
+    def logits(self, features: Tensor) -> Tensor:
+        """The network's class scores ``(N, K)``, on the processor."""
+        return self.comparison.network.logits(features.to(self.device)).cpu()
+
+    def named(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """With the network's name behind, unless it is the genuine one of the FID."""
+        key = self.comparison.network.key
+        suffix = "" if key == "fid" else f"_{key.removeprefix('fd_')}"
+        return {f"{name}{suffix}": value for name, value in scores.items()}

@@ -1,0 +1,1 @@
+"""What a trained model's features and densities are good for."""

@@ -1,0 +1,1 @@
+"""Samples drawn without a trace, as bytes, and shared over ranks."""
