@@ -1,7 +1,7 @@
 """A whole batch, all updates of all players, as one CUDA graph: a launch instead of thousands.
 
 What a step reads lies in buffers that never move: data, conditions, noise, learning rates. Noise and fresh batches are drawn
-outside, by the same keys as ever, and copied in; then the graph runs. Its first batches are eager, and write down what is drawn.
+outside, by the same keys as ever, and copied in; then the graph runs. The first batches are eager: it is noted what they draw.
 """
 
 from __future__ import annotations
@@ -215,10 +215,10 @@ def _map_batch(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
 
 
 def _tensors(batches: list[Batch]) -> list[Tensor]:
-    parts = [
-        (each.images, each.conditions, each.labelled and (each.labelled.images, each.labelled.conditions)) for each in batches
+    batches = [*batches, *(each.labelled for each in batches if each.labelled is not None)]
+    return [
+        leaf for leaf in pytree.tree_leaves([(each.images, each.conditions) for each in batches]) if isinstance(leaf, Tensor)
     ]
-    return [leaf for leaf in pytree.tree_leaves(parts) if isinstance(leaf, Tensor)]
 
 
 class Operations(TorchDispatchMode):

@@ -1,10 +1,10 @@
 """What the user left open of a model, filled in from the shape of the data: networks, prior and scale.
 
-One rule serves the papers and a stranger's module alike. It goes by the types of the constructor's required arguments, and where
-these say nothing by their names: ``prior``; ``generator`` and ``decoder`` make samples of latents; names that end in ``encoder``
-make latents of samples; ``latent_discriminator`` judges latents; what else ends in ``discriminator`` or ``critic`` judges samples,
-and pairs where its type is ``PairNetwork`` or its name begins with ``joint``. Where the model is conditional, or the type is
-``Conditioned``, the condition of the data joins.
+One rule serves the papers and a stranger's module alike. It goes by the types of the constructor's required arguments, and
+where these say nothing by their names: ``prior``; ``generator`` and ``decoder`` make samples of latents; names that end in
+``encoder`` make latents of samples; ``latent_discriminator`` judges latents; what else ends in ``discriminator`` or ``critic``
+judges samples, and pairs where its type is ``PairNetwork`` or its name begins with ``joint``. Where the model is conditional,
+or the type is ``Conditioned``, the condition of the data joins.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.networks import Conditioned, PairNetwork, suggest
+from lightning_gans.networks.layers import Norm
 from lightning_gans.priors import Empirical, Normal, Prior
 
 Spec = dict[str, Any]
@@ -80,8 +81,8 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
 def _prior(hint: Any, model: type, points: str) -> Prior:
     if _is(hint, Empirical) or getattr(model, "stores_latents", False):
         return Empirical(_SPHERE_DIM[points])
-    kind = hint if inspect.isclass(hint) and hint is not Prior else None
-    return (kind or Normal)(_LATENT_DIM[points])
+    kind: Any = hint if inspect.isclass(hint) and hint is not Prior else Normal
+    return kind(_LATENT_DIM[points])
 
 
 def _condition(kinds: Mapping[str, suggest.ConditionKind]) -> suggest.ConditionKind | None:
@@ -106,7 +107,7 @@ class _Roles:
         """By the type and the name of an argument, ``None`` where neither says what it is for."""
         conditional = getattr(self.model, "conditional", False) or _is(hint, Conditioned)
         condition = self.condition if conditional else None
-        norm = getattr(self.model, "discriminator_norm", "batch")
+        norm: Norm | None = getattr(self.model, "discriminator_norm", "batch")
         if name == "latent_discriminator":
             return suggest.suggested_latent_discriminator(self.latent_dim)
         if _is(hint, PairNetwork) or name.startswith("joint"):
@@ -140,15 +141,11 @@ def complete(args: list[str]) -> list[str]:
     model = _model_class(configs, options)
     if model is None:
         return args
-    given = {
-        name.removeprefix("model.init_args.").removeprefix("model.").partition(".")[0]
-        for name, _ in options
-        if "model." in name
-    }
-    for config in configs:
-        given |= set(config.get("model", {}).get("init_args") or {})
+    mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
+    configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
+    given = {name.partition(".")[0] for name, _ in mine}.union(*configured)
     try:
-        prior = _given_prior(configs, options) if "prior" in given else None
+        prior = _given_prior(configured, mine) if "prior" in given else None
         data = _data(configs, options)
     except InputError:
         return args
@@ -182,25 +179,18 @@ def _model_class(configs: list[dict[str, Any]], options: list[tuple[str, str]]) 
     return None
 
 
-def _given_prior(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> Prior:
+def _given_prior(configured: list[dict[str, Any]], options: list[tuple[str, str]]) -> Prior:
     parser = Parser()
     parser.add_argument("--prior", type=Prior)
-    given = [
-        config["model"]["init_args"]["prior"]
-        for config in configs
-        if "prior" in (config.get("model", {}).get("init_args") or {})
-    ]
-    mine = [
-        (name.removeprefix("model.init_args.").removeprefix("model."), value) for name, value in options if "model." in name
-    ]
-    args = [f"--prior={json.dumps(spec)}" for spec in given]
-    args += [f"--{name}={value}" for name, value in mine if name.partition(".")[0] == "prior"]
+    args = [f"--prior={json.dumps(settings['prior'])}" for settings in configured if "prior" in settings]
+    args += [f"--{name}={value}" for name, value in options if name.partition(".")[0] == "prior"]
     prior: Prior = parser.instantiate_classes(parser.parse_args(args)).prior
     return prior
 
 
 def _data(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> Images:
     parser = Parser()
+    parser.add_argument("--config", action="config")
     parser.add_lightning_class_args(Images, "data")
     args = [part for config in configs if "data" in config for part in ("--config", yaml.safe_dump({"data": config["data"]}))]
     args += [f"--{name}={value}" for name, value in options if name.startswith("data.")]

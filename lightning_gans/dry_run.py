@@ -1,4 +1,4 @@
-"""The paper's own step and its doors on two samples of the data, before anything trains: what fails there is said in a sentence."""
+"""The paper's own step and its doors on two samples of the data, before anything trains: what fails is said in a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TAILS = 1.05  # those of a mixture may stick out of the data's scale so far
 
 
 def dry_run(game: Game, data: Any, steps: bool) -> None:
-    """Decode, encode and, before a training, take a step; nothing is other afterwards: no weight, buffer, mode or random stream.
+    """Decode, encode and, before a training, take a step; no weight, buffer, mode or random stream is other afterwards.
 
     Args:
         game: of any paper.

@@ -44,12 +44,12 @@ class Game(Doors):
     is drawn before and passed in. So it can be run, compiled, differentiated through and captured alike.
 
     Args:
-        optimizer: makes the optimiser of every player from its parameters; none takes ``Adam`` with a rate of 2e-4 and beta1 0.5.
+        optimizer: makes the optimiser of every player from its parameters; none takes ``Adam`` with rate 2e-4 and beta1 0.5.
         optimizers: makes that of single players instead, by the player's name.
         scheduler: makes the learning-rate schedule of every optimiser; none keeps the rates constant.
         schedule_counts: what advances a schedule: ``own`` steps of its player, the ``shared`` count of all players' steps,
             or training ``batches``.
-        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] for a linear one.
+        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] if it is linear.
         data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval; images are in [-1, 1]
             already, points are in data units.
         gradient_clip_val: bound on the gradient of each step, none for no bound.

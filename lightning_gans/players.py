@@ -128,7 +128,7 @@ class Players:
 
 
 def _advance(scheduler: LRScheduler, count: int) -> None:
-    """Take ``count`` steps. Those of a ``StepLR`` that change nothing are only counted: seven a batch are dear in a small game."""
+    """Take ``count`` steps. Those of a ``StepLR`` that change nothing are only counted, for seven a batch cost much."""
     while count > 0:
         if type(scheduler) is StepLR:
             idle = min(count, scheduler.step_size - 1 - scheduler.last_epoch % scheduler.step_size)

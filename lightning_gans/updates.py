@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
@@ -48,7 +48,7 @@ class Updates:
         compiler: Compiler | None = None,
     ) -> None:
         self.game, self.players, self.clip, self.scaler, self.compiler = game, players, clip, scaler, compiler
-        told = [each for each in (*trainer.callbacks, game) if is_overridden("on_before_optimizer_step", each)]
+        told = [each for each in (*cast(Any, trainer).callbacks, game) if is_overridden("on_before_optimizer_step", each)]
         self.before_step: list[Callable[[Optimizer], Any]] = [_telling(each, trainer, game) for each in told]
 
     def take(self, player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]) -> Losses:

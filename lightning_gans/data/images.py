@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from lightning_gans import checks
+from lightning_gans.batch import Batch
 from lightning_gans.data.access import OpenedData
 from lightning_gans.data.description import CONDITIONS, ConditionName, Preview
 from lightning_gans.data.loader import Numbers, RowLoader, Rows
@@ -205,6 +206,13 @@ class Images(OpenedData):
         self._loader.limit = limit if isinstance(limit, int) else int(limit * len(self._loader))
         self._make_resident(self.trainer.strategy.root_device)
         return self._loader
+
+    def example(self, n: int) -> Batch:
+        """The first ``n`` training samples as a step is given them, with all that belongs to them; further batches are the same."""
+        assert self._batches is not None
+        batch = self._batches.make(Rows(torch.arange(n), 0, 0, 0, n, 0), torch.device("cpu"), self._loader)
+        batch.draw_again = lambda: batch
+        return batch
 
     def val_dataloader(self) -> Iterable[Any]:
         """One empty batch for ``lightning validate``; none in ``fit``, where the evaluation callback keeps its own time."""
