@@ -315,6 +315,8 @@ class Game(Doors):
         means = self._history.means()
         losses = {f"loss/{name}": value for name, value in means.items() if "/" not in name}
         self.log_dict(losses, prog_bar=True)
-        self.log_dict({name: value for name, value in means.items() if "/" in name})
+        others = {name: value for name, value in means.items() if "/" in name}
         if (players := self._seated()).schedulers:
-            self.log_dict({f"lr/{name}": rate for name, rate in players.learning_rates().items()})
+            others |= {f"lr/{name}": rate for name, rate in players.learning_rates().items()}
+        if others:
+            self.log_dict(others)

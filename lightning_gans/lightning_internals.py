@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 
 PRIVATE_NAMES = (
     "lightning.pytorch.trainer.connectors.accelerator_connector:_AcceleratorConnector",
     "lightning.pytorch.cli:LightningCLI._parse_ckpt_path",
     "lightning.pytorch.core.mixins.hparams_mixin:_given_hyperparameters",
+    "lightning.pytorch.core.module:LightningModule._current_fx_name",
+    "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher",
+    "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""
 
@@ -39,3 +44,23 @@ def trains_on_several_devices(accelerator: Any, devices: Any, num_nodes: int) ->
 def under_command() -> bool:
     """Whether a module is being made by LightningCLI, which then stores its settings: it says so nowhere else."""
     return _given_hyperparameters.get() is not None
+
+
+SET_AT_EVERY_HOOK = "_current_fx_name"
+"""An attribute of a module that Lightning sets twenty times a batch: 50 microseconds through ``nn.Module.__setattr__``."""
+
+
+def meet_at(environment: Any, port: int) -> None:
+    """Let ranks that Lightning starts itself meet at a port: it reads one from the environment or takes any."""
+    environment._main_port = port
+
+
+def kill_ranks(launcher: Any, how: signal.Signals) -> bool:
+    """End the processes that a launcher has started, if it is the one that re-runs the command: only that one keeps them.
+
+    Whether it is.
+    """
+    if not isinstance(launcher, _SubprocessScriptLauncher):
+        return False
+    launcher.kill(how)
+    return True

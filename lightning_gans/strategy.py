@@ -24,12 +24,12 @@ import torch.distributed as dist
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
-from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
 from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.lightning_internals import kill_ranks, meet_at
 
 
 def world_size() -> int:
@@ -113,7 +113,7 @@ class GameStrategy(DDPStrategy):
 
     def _configure_launcher(self) -> None:
         if type(self.cluster_environment) is LightningEnvironment and "MASTER_PORT" not in os.environ:
-            self.cluster_environment._main_port = free_port()
+            meet_at(self.cluster_environment, free_port())
         super()._configure_launcher()
 
     def configure_ddp(self) -> None:
@@ -147,9 +147,9 @@ class GameStrategy(DDPStrategy):
         alone = not isinstance(exception, InputError | NonFiniteError | KeyboardInterrupt)  # what befalls all is said once
         if alone and self._start_method == "popen":
             print(f"rank {self.global_rank} failed; the run stops", file=sys.stderr, flush=True)
-        if isinstance(self.launcher, _SubprocessScriptLauncher) and self.global_rank == 0:
-            self.launcher.kill(signal.SIGKILL)
-        elif alone and self._start_method == "popen":
+        if self.global_rank == 0 and kill_ranks(self.launcher, signal.SIGKILL):
+            return
+        if alone and self._start_method == "popen":
             traceback.print_exception(exception)
             os._exit(1)  # a teardown would wait for the others; the launcher notices this exit and ends them
 

@@ -148,12 +148,8 @@ def test_a_small_conditional_gan_of_ones_own_trains_samples_and_is_measured(tmp_
     run("predict", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), data__num_predict=5)
 
 
-def test_a_conditional_model_on_data_without_conditions_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_conditional_model_on_data_without_conditions_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own(tmp_path)
     with pytest.raises(SystemExit):
         run("fit", "--model", "my_papers.TinyConditionalGAN", data__dataset="swissroll")
     assert "conditional, but swissroll has no labels" in capsys.readouterr().err
-
-

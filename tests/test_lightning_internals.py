@@ -13,7 +13,6 @@ from lightning_gans import lightning_internals
 from lightning_gans.lightning_internals import PRIVATE_NAMES, trains_on_several_devices
 
 PACKAGE = Path(lightning_internals.__file__).parent
-ELSEWHERE = {"checks.py", "strategy.py"}
 
 
 @pytest.mark.parametrize("name", PRIVATE_NAMES)
@@ -30,7 +29,7 @@ def test_private_names_of_lightning_are_imported_in_one_place() -> None:
     def is_private(module: str, name: str) -> bool:
         return module.partition(".")[0] in ("lightning", "jsonargparse") and (name.startswith("_") or "._" in module)
 
-    assert {file for file, module, name in imports() if is_private(module, name)} == {"lightning_internals.py", *ELSEWHERE}
+    assert {file for file, module, name in imports() if is_private(module, name)} == {"lightning_internals.py"}
 
 
 def test_modules_keep_their_private_names_to_themselves() -> None:
