@@ -15,7 +15,6 @@ PRIVATE_NAMES = (
     "lightning.pytorch.trainer.connectors.accelerator_connector:_AcceleratorConnector",
     "lightning.pytorch.cli:LightningCLI._parse_ckpt_path",
     "lightning.pytorch.core.mixins.hparams_mixin:_given_hyperparameters",
-    "lightning.pytorch.core.module:LightningModule._current_fx_name",
     "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher",
     "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
 )

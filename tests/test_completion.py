@@ -94,7 +94,7 @@ def test_networks_fit_the_prior_that_is_given() -> None:
 
 def test_settings_of_a_config_count(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
-        "model:\n  class_path: lightning_gans.GAN\n  init_args:\n    prior: {class_path: lightning_gans.Normal, init_args: {dim: 5}}\n"
+        "model: {class_path: lightning_gans.GAN, init_args: {prior: {class_path: Normal, init_args: {dim: 5}}}}\n"
         "data: {dataset: ring8}\n"
     )
     settings = completed("--config", "mine.yaml")

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import DDPStrategy
 
 from lightning_gans import lightning_internals
-from lightning_gans.lightning_internals import PRIVATE_NAMES, trains_on_several_devices
+from lightning_gans.lightning_internals import PRIVATE_NAMES, SET_AT_EVERY_HOOK, trains_on_several_devices
 
 PACKAGE = Path(lightning_internals.__file__).parent
 
@@ -18,6 +21,12 @@ PACKAGE = Path(lightning_internals.__file__).parent
 @pytest.mark.parametrize("name", PRIVATE_NAMES)
 def test_a_private_name_is_still_there(name: str) -> None:
     pkgutil.resolve_name(name)
+
+
+def test_private_attributes_of_instances_are_still_there() -> None:
+    assert hasattr(LightningModule(), SET_AT_EVERY_HOOK)
+    assert hasattr(LightningEnvironment(), "_main_port")
+    assert hasattr(DDPStrategy(), "_start_method")
 
 
 def test_a_name_that_is_gone_would_be_noticed() -> None:

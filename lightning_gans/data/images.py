@@ -208,7 +208,7 @@ class Images(OpenedData):
         return self._loader
 
     def example(self, n: int) -> Batch:
-        """The first ``n`` training samples as a step is given them, with all that belongs to them; further batches are the same."""
+        """The first ``n`` training samples as a step is given them, with all that belongs to them."""
         assert self._batches is not None
         batch = self._batches.make(Rows(torch.arange(n), 0, 0, 0, n, 0), torch.device("cpu"), self._loader)
         batch.draw_again = lambda: batch

@@ -13,7 +13,7 @@ from lightning_gans.data import Images
 from lightning_gans.data.source import decode_caption, encode_captions
 from lightning_gans.data.split import fit_captions
 from lightning_gans.errors import InputError
-from lightning_gans.protocols import ConditionKind
+from lightning_gans.networks.suggest import ConditionKind
 from tests.data.test_captions import HAIR, faces, lay_out
 from tests.data.test_images import batches, numbers, opened
 

@@ -17,7 +17,7 @@ from lightning_gans.data import Images
 from lightning_gans.data.description import Preview
 from lightning_gans.data.sources.files import Files
 from lightning_gans.errors import InputError
-from lightning_gans.protocols import ConditionKind
+from lightning_gans.networks.suggest import ConditionKind
 from tests.data import test_celeba as celeba
 from tests.data import test_cifar as cifar
 from tests.data import test_mnist as mnist

@@ -15,7 +15,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import attributes, draw, why_not
 from lightning_gans.figures.subject import Subject
-from lightning_gans.protocols import ConditionKind
+from lightning_gans.networks.suggest import ConditionKind
 from tests.figures.test_kinds import SIDE, Album, Copyist, Painter, Placer, Plane, shows, to_bytes
 
 GAP, ZOOM = 3, 7
