@@ -49,7 +49,7 @@ class StartFrom:
             for key in [*mine, *theirs]:
                 if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape:
                     raise InputError(
-                        f"the {name} of {self.checkpoint} is another network: {key} differs; give the one that it was trained with"
+                        f"the {name} of {self.checkpoint} is another network: {key} differs; give the one it was trained with"
                     )
             network.load_state_dict(theirs)
             if self.frozen:
