@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -60,11 +61,18 @@ def paper_modules() -> list[str]:
     return [f"{__name__}.papers.{module.name}" for module in pkgutil.iter_modules([str(Path(__file__).parent / "papers")])]
 
 
+def _likeness(name: str, module: str) -> int:
+    """How much of a class's name is that of a module: papers are named as their files, their variants begin so."""
+    short = module.rpartition(".")[2].replace("_", "")
+    return len(short) if name.lower().startswith(short) else 0
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-    if not name.startswith("_"):
-        for module in paper_modules():
-            if module.rpartition(".")[2].replace("_", "") == name.lower():
-                return getattr(importlib.import_module(module), name)
+    if name[:1].isupper():  # a class, not a module that an import looks for
+        for module in sorted(paper_modules(), key=partial(_likeness, name), reverse=True):
+            found = vars(importlib.import_module(module)).get(name)
+            if getattr(found, "__module__", None) == module:
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

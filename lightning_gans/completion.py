@@ -143,6 +143,8 @@ def complete(args: list[str]) -> list[str]:
         return args
     mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
     configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
+    mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
+    configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
     given = {name.partition(".")[0] for name, _ in mine}.union(*configured)
     try:
         prior = _given_prior(configured, mine) if "prior" in given else None

@@ -1,4 +1,4 @@
-"""The paper's own step and its doors on two samples of the data, before anything trains: what fails is said in a sentence."""
+"""The paper's own step and its doors on two samples, before anything trains: what fails is said in a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TAILS = 1.05  # those of a mixture may stick out of the data's scale so far
 
 
 def dry_run(game: Game, data: Any, steps: bool) -> None:
-    """Decode, encode and, before a training, take a step; no weight, buffer, mode or random stream is other afterwards.
+    """Decode, encode and, before a training, take a step; nothing is other afterwards, no weight or random stream.
 
     Args:
         game: of any paper.
@@ -64,20 +64,18 @@ def example(data: Any) -> Batch | None:
 def unchanged(game: Game) -> Iterator[None]:
     """Afterwards all that a step changes is as it was."""
     kept = [(tensor, tensor.detach().clone()) for tensor in (*game.parameters(), *game.buffers())]
-    plain = {name: getattr(game, name) for name in ("_players", "_updates", "_history", "_draws", "_random", "_pretended_step")}
-    modes = {module: module.training for module in game.modules()}
+    held = [(of, dict(of)) for module in game.modules() for of in (vars(module), module._buffers)]  # also what is assigned
     devices = [game.device] if game.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices):
             yield
     finally:
-        for name, value in plain.items():
-            setattr(game, name, value)
-        for module, mode in modes.items():
-            module.training = mode
+        for now, before in held:
+            now.clear()
+            now.update(before)
         with torch.no_grad():
-            for tensor, before in kept:
-                tensor.copy_(before)
+            for tensor, value in kept:
+                tensor.copy_(value)
 
 
 def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -39,11 +39,11 @@ class EMA(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """A game updates the average itself, as the last part of its step, so that both are captured as one graph."""
         if self._within(pl_module):
-            pl_module.after_step.append(self.average)
+            cast(Any, pl_module).after_step.append(self.average)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self._within(pl_module):
-            pl_module.after_step.remove(self.average)
+            cast(Any, pl_module).after_step.remove(self.average)
 
     def _within(self, pl_module: Any) -> bool:
         return self.every_n_steps == 1 and hasattr(pl_module, "after_step")

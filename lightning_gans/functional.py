@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import Parameter
+from torch.optim import Optimizer
 
 from lightning_gans.errors import InputError
 from lightning_gans.optimizers import AdamStep, moments
@@ -44,7 +46,7 @@ class FunctionalPlayer:
         """A player as it is now; within a trace, as ``traced`` has it.
 
         Raises:
-            InputError: there is no such player, or its optimiser is not Adam.
+            InputError: there is no such player, its optimiser is not Adam, or parameters have taken different numbers of steps.
         """
         if name not in players.optimizers:
             raise InputError(f"there is no player {name!r}; the players are {', '.join(players.names)}")
@@ -54,24 +56,26 @@ class FunctionalPlayer:
             raise InputError(
                 f"steps of the {name} are differentiated through, which takes Adam; it has {type(optimizer).__name__}"
             )
-        mine = {id(parameter) for parameter in own}
-        order = {id(parameter): number for number, parameter in enumerate(own)}
-        names = sorted((order[id(p)], key) for key, p in game.named_parameters() if id(p) in mine)
         if traced:
+            names: list[str] = traced["names"][name]
             tensors: Mapping[str, Tensor] = {**traced["parameters"], **traced["others"]}
             kept = (traced[key][name] for key in ("first", "second", "count", "rates"))
             first, second, count, rate = kept
         else:
-            tensors = dict(zip((key for _, key in names), own, strict=True))
-            zeros = [torch.zeros_like(p) for p in own]
-            first, second, counts = moments(optimizer, own) or (zeros, zeros, [torch.zeros((), device=own[0].device)])
-            count, rate = counts[0], torch.as_tensor(optimizer.param_groups[0]["lr"], dtype=torch.float64)
-        parameters = {key: tensors[key].detach().requires_grad_() for _, key in names}
+            names = names_of(game, own)
+            tensors = dict(zip(names, own, strict=True))
+            first, second, count = _moments(optimizer, own, name)
+            rate = torch.as_tensor(optimizer.param_groups[0]["lr"], dtype=torch.float64)
+        parameters = {key: tensors[key].detach().requires_grad_() for key in names}
         return cls(game, parameters, list(first), list(second), count, rate, adam)
 
     def minimize(self, loss: Callable[..., Any], *inputs: Any) -> FunctionalPlayer:
-        """The player after one step on ``loss(*inputs)``, differentiable in all that the loss depends on."""
-        returned = self.evaluate(loss, *inputs)
+        """The player after one step on ``loss(*inputs)``, differentiable in all that the loss depends on.
+
+        The step is imagined: batch statistics that the loss updates are those of a copy.
+        """
+        buffers = {name: buffer.detach().clone() for name, buffer in self.game.named_buffers()}
+        returned = at_parameters(self.game, self.parameters | buffers, loss, *inputs)
         value = returned[0] if isinstance(returned, tuple) else returned
         gradients = torch.autograd.grad(value, list(self.parameters.values()), create_graph=True, allow_unused=True)
         count, stepped = self.count + 1, []
@@ -87,6 +91,22 @@ class FunctionalPlayer:
     def evaluate(self, function: Callable[..., Any], *inputs: Any) -> Any:
         """``function(*inputs)`` with these parameters in the place of the player's own."""
         return at_parameters(self.game, self.parameters, function, *inputs)
+
+
+def names_of(game: nn.Module, parameters: Sequence[Tensor]) -> list[str]:
+    """The names that parameters have in a game."""
+    names = {id(parameter): name for name, parameter in game.named_parameters()}
+    return [names[id(parameter)] for parameter in parameters]
+
+
+def _moments(optimizer: Optimizer, parameters: Sequence[Parameter], player: str) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Adam's moments and its count of steps, zeros before the first."""
+    if (kept := moments(optimizer, parameters)) is not None:
+        return kept[0], kept[1], kept[2][0]
+    if any(optimizer.state.get(parameter) for parameter in parameters):
+        raise InputError(f"steps of the {player} are differentiated through, so all its parameters must move in each step")
+    zeros = [torch.zeros_like(parameter) for parameter in parameters]
+    return zeros, zeros, torch.zeros((), device=parameters[0].device)
 
 
 class _Caller(nn.Module):

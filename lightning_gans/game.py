@@ -9,16 +9,15 @@ from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_gans import checks, resuming
 from lightning_gans.batch import Batch
 from lightning_gans.capture import CapturedStep
-from lightning_gans.compiled import Compiler, Untraceable, require_compiler
+from lightning_gans.compiled import Compiler, require_compiler
 from lightning_gans.doors import Doors
 from lightning_gans.dry_run import dry_run
-from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.errors import InputError
 from lightning_gans.functional import FunctionalPlayer
 from lightning_gans.history import LossHistory
 from lightning_gans.hyperparameters import save_hyperparameters
@@ -27,6 +26,7 @@ from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.resuming import StartFrom
 from lightning_gans.strategy import check_ranks_agree, world_size
+from lightning_gans.tracing import Untraceable
 from lightning_gans.updates import Updates
 
 # Two numbers a parameter and a wait for the device: dear in every step, nothing in every thousandth.
@@ -40,16 +40,16 @@ class Game(Doors):
     players and writes ``step`` with ``minimize`` or ``minimize_together``. It never calls ``backward``, ``step`` or
     ``zero_grad`` of torch itself.
 
-    A loss is a pure function of the networks' parameters and buffers and of its arguments: what is random or read from the data
-    is drawn before and passed in. So it can be run, compiled, differentiated through and captured alike.
+    A loss is a pure function of the networks' parameters and buffers and of its arguments: what is random is drawn before and
+    passed in. So it can be run, compiled, differentiated through and captured alike.
 
     Args:
-        optimizer: makes the optimiser of every player from its parameters; none takes ``Adam`` with rate 2e-4 and beta1 0.5.
+        optimizer: makes the optimiser of every player from its parameters; none takes ``Adam``, rate 2e-4 and beta1 0.5.
         optimizers: makes that of single players instead, by the player's name.
         scheduler: makes the learning-rate schedule of every optimiser; none keeps the rates constant.
         schedule_counts: what advances a schedule: ``own`` steps of its player, the ``shared`` count of all players' steps,
             or training ``batches``.
-        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] if it is linear.
+        data_range: the interval in which the networks work; none takes that of the generator's output, else [-1, 1].
         data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval; images are in [-1, 1]
             already, points are in data units.
         gradient_clip_val: bound on the gradient of each step, none for no bound.
@@ -124,7 +124,7 @@ class Game(Doors):
             loss: a method, pure: gives a scalar, or a scalar and a dictionary of further scalars to be logged.
             inputs: tensors, or nests of them, and plain values.
         """
-        self._remember(self._seated_updates().take(player, loss, inputs))
+        self._remember(self._moving().take(player, loss, inputs))
 
     def minimize_together(self, losses: Callable[..., Mapping[str, Any]], *inputs: Any) -> None:
         """One step of several players at the same parameters, from one forward.
@@ -133,11 +133,11 @@ class Game(Doors):
             losses: a method, pure: gives for each player that moves a scalar, or a scalar and further scalars to be logged.
             inputs: tensors, or nests of them, and plain values.
         """
-        self._remember(self._seated_updates().take(None, losses, inputs))
+        self._remember(self._moving().take(None, losses, inputs))
 
     def functional(self, player: str) -> FunctionalPlayer:
         """A player's parameters and the state of its optimiser as values, for steps that are differentiated through."""
-        return FunctionalPlayer.of(self, self._seated(), player, self._traced_state)
+        return FunctionalPlayer.of(self, self._moving().players, player, self._traced_state)
 
     def noise(self, n: int) -> Tensor:
         """``(n, dim)`` draws of the prior for this rank's ``n`` samples; every call gives others."""
@@ -184,24 +184,22 @@ class Game(Doors):
 
     def configure_optimizers(self) -> Any:
         players = self._players = self._make_players(self.players())
-        if not players.schedulers:
-            return list(players.optimizers.values())
         return list(players.optimizers.values()), list(players.schedulers.values())
 
     def on_fit_start(self) -> None:
         self._random = torch.Generator(self.device)
 
     def on_train_start(self) -> None:
-        players = self._seated()
+        players = self._players
+        assert players is not None
         players.keep_configured_settings()
-        clip = self.gradient_clip_val, self.gradient_clip_algorithm
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        self._captured, self._updates = None, Updates(self, players, clip, scaler, self.trainer)
+        self._captured, self._updates = None, Updates(self, players, scaler, self.trainer)
         if self._compile:
             if self.device.type == "cuda":
                 self._captured = CapturedStep(self)
             else:
-                self._updates.compiler = Compiler(self, players, clip, scaler, steps_inside=not self._updates.before_step)
+                self._updates.compiler = Compiler(self, players, scaler, steps_inside=not self._updates.before_step)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if not self.trainer.training:
@@ -217,8 +215,11 @@ class Game(Doors):
 
         So ``max_steps``, checkpoints, EMA and logs agree. Schedules advance before any callback can save.
         """
+        updates = self._moving()
+        if updates.compiler is not None:
+            updates.compiler.start_batch()
         (self._captured or self.whole_step)(batch)
-        self._seated().finish_batch()
+        updates.players.finish_batch()
         progress = cast(Any, self.trainer).fit_loop.epoch_loop.manual_optimization.optim_step_progress
         progress.increment_ready()
         progress.increment_completed()
@@ -231,7 +232,9 @@ class Game(Doors):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step % (cast(Any, self.trainer).log_every_n_steps or 50) == 0:
-            self._log_losses()
+            self._check_losses()
+            self._history.log(self)
+            self.log_dict(self._moving().players.scheduled_rates())
         if self.global_step % _STEPS_BETWEEN_RANK_CHECKS == 0:
             check_ranks_agree(self.parameters())
 
@@ -270,12 +273,10 @@ class Game(Doors):
         if self._traced_state is not None:
             raise Untraceable(why)
 
-    def _seated(self) -> Players:
-        if self._players is None:
-            raise RuntimeError("players move inside Trainer.fit, which gives every player its optimizer first")
-        return self._players
+    def _check_losses(self) -> None:
+        self._history.check(stop=self._nonfinite == "stop")
 
-    def _seated_updates(self) -> Any:
+    def _moving(self) -> Updates:
         if self._updates is None:
             raise RuntimeError("players move inside Trainer.fit, which gives every player its optimizer first")
         return self._updates
@@ -283,7 +284,7 @@ class Game(Doors):
     def _remember(self, losses: Mapping[str, tuple[Tensor, Mapping[str, Tensor]]]) -> None:
         step = self.global_step
         for player, (loss, terms) in losses.items():
-            self._seated().count_step(player)
+            self._moving().players.count_step(player)
             self._history.add(step, player, loss)
             for name, value in terms.items():
                 self._history.add(step, f"{player}/{name}", value)
@@ -297,26 +298,3 @@ class Game(Doors):
         if (world := world_size()) == 1:
             return sampler(n, self._random).to(self.dtype)
         return sampler(n * world, self._random)[self.global_rank * n :][:n].to(self.dtype)
-
-    def _check_losses(self) -> None:
-        """Stops the run if one of the losses was not finite."""
-        if (bad := self._history.first_bad()) is not None:
-            step, name = bad
-            message = f"the loss of the {name} is not finite at step {step}"
-            if self._nonfinite == "stop":
-                raise NonFiniteError(
-                    f"{message}; the last checkpoint is intact: lower the learning rate or clip gradients, "
-                    "or go on regardless with --model.nonfinite continue"
-                )
-            rank_zero_warn(message)
-
-    def _log_losses(self) -> None:
-        self._check_losses()
-        means = self._history.means()
-        losses = {f"loss/{name}": value for name, value in means.items() if "/" not in name}
-        self.log_dict(losses, prog_bar=True)
-        others = {name: value for name, value in means.items() if "/" in name}
-        if (players := self._seated()).schedulers:
-            others |= {f"lr/{name}": rate for name, rate in players.learning_rates().items()}
-        if others:
-            self.log_dict(others)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from lightning_gans.errors import NonFiniteError
 from lightning_gans.strategy import average_over_ranks
 
 
@@ -36,3 +39,27 @@ class LossHistory:
         self.first_bad()
         numbers, self._numbers = self._numbers, {}
         return {name: sum(each) / len(each) for name, each in numbers.items()}
+
+    def check(self, stop: bool) -> None:
+        """Say which loss was the first since the last look that is not finite.
+
+        Raises:
+            NonFiniteError: there is one, and it is to ``stop`` the run.
+        """
+        if (bad := self.first_bad()) is None:
+            return
+        step, name = bad
+        message = f"the loss of the {name} is not finite at step {step}"
+        if stop:
+            raise NonFiniteError(
+                f"{message}; the last checkpoint is intact: lower the learning rate or clip gradients, "
+                "or go on regardless with --model.nonfinite continue"
+            )
+        rank_zero_warn(message)
+
+    def log(self, module: LightningModule) -> None:
+        """Log the means: losses on the progress bar, and the terms of losses."""
+        means = self.means()
+        module.log_dict({f"loss/{name}": value for name, value in means.items() if "/" not in name}, prog_bar=True)
+        if terms := {name: value for name, value in means.items() if "/" in name}:
+            module.log_dict(terms)

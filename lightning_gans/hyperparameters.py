@@ -17,7 +17,7 @@ _PLAIN = (bool, int, float, str, NoneType)
 def save_hyperparameters(module: LightningModule) -> None:
     """Store what the constructors of ``module`` were given; must be called in one of them.
 
-    Under the command networks are stored too, as the settings that they are made from; otherwise only what is of a plain type.
+    Under the command networks are stored too, as the settings that they are made from; else only what is plain by its type.
     """
     module.save_hyperparameters(ignore=[] if under_command() else _not_plain(type(module)))
 

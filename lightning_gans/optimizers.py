@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class AdamStep:
     @classmethod
     def of(cls, optimizer: Optimizer) -> AdamStep | None:
         """The step of an optimiser, ``None`` where it is another one than plain Adam with a single group of parameters."""
-        if type(optimizer) not in (Adam, torch.optim.Adam):  # one that inherits may step otherwise
+        if not isinstance(optimizer, torch.optim.Adam) or _plain_step(type(optimizer)) is not _plain_step(torch.optim.Adam):
             return None
         (group, *others) = optimizer.param_groups
         if others or any(group.get(name) for name in ("amsgrad", "maximize", "decoupled_weight_decay")):
@@ -89,6 +90,11 @@ class AdamStep:
         rate = (lr / (1 - self.beta1**step)).to(parameter.dtype)
         correction = (1 - self.beta2**step).sqrt().to(parameter.dtype)
         return parameter - rate * first / ((second + _TINY).sqrt() / correction + self.eps), first, second
+
+
+def _plain_step(cls: type[Optimizer]) -> Any:
+    """The step of a class as it was written: torch wraps that of each class when the first optimiser of it is made."""
+    return inspect.unwrap(cls.step)
 
 
 def moments(optimizer: Optimizer, parameters: Sequence[Parameter]) -> tuple[list[Tensor], list[Tensor], list[Tensor]] | None:

@@ -51,10 +51,3 @@ def gradient_penalty(
             case "one_sided":
                 return ((square + _TINY).sqrt() - 1).relu().square().mean()
     raise ValueError(f"no gradient penalty {kind!r}")
-
-
-@torch.no_grad()
-def clip_weights_(critic: torch.nn.Module, bound: float) -> None:
-    """Clamp every parameter, biases too, to ``[-bound, bound]`` in place (Arjovsky et al. 2017, Algorithm 1, line 7)."""
-    for parameter in critic.parameters():
-        parameter.clamp_(-bound, bound)

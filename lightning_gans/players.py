@@ -100,6 +100,10 @@ class Players:
         """The rate of each player's first parameter group."""
         return {name: float(each.param_groups[0]["lr"]) for name, each in self.optimizers.items()}
 
+    def scheduled_rates(self) -> dict[str, float]:
+        """The rates under the names that they are logged by, none where they are constant."""
+        return {f"lr/{name}": rate for name, rate in self.learning_rates().items()} if self.schedulers else {}
+
     def keep_configured_settings(self) -> None:
         """Put the configured rates and decay factors back over those that a checkpoint has restored, and say so.
 
@@ -128,7 +132,7 @@ class Players:
 
 
 def _advance(scheduler: LRScheduler, count: int) -> None:
-    """Take ``count`` steps. Those of a ``StepLR`` that change nothing are only counted, for seven a batch cost much."""
+    """Take ``count`` steps; those of a ``StepLR`` that change nothing are only counted, for seven a batch are dear."""
     while count > 0:
         if type(scheduler) is StepLR:
             idle = min(count, scheduler.step_size - 1 - scheduler.last_epoch % scheduler.step_size)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_gans.errors import InputError
-from lightning_gans.players import ClipAlgorithm, Players, clip_gradients, laid_out_like
+from lightning_gans.players import Players, clip_gradients, laid_out_like
 from lightning_gans.strategy import average_over_ranks
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # A loss and what else of it is logged, by player
 Losses = dict[str, tuple[Tensor, Mapping[str, Tensor]]]
 Gradients = Mapping[str, Sequence[Tensor | None]]
+LossFunction = Callable[..., Any]
 
 
 class Updates:
@@ -32,7 +33,6 @@ class Updates:
     Args:
         game: whose networks they are.
         players: who owns which parameters, with which optimiser.
-        clip: bound on the gradient of each step and what it bounds.
         scaler: of the loss, for 16 bits.
         trainer: whose callbacks are told of each step, if they ask for it.
         compiler: compiles updates; none runs all eagerly.
@@ -42,16 +42,15 @@ class Updates:
         self,
         game: Game,
         players: Players,
-        clip: tuple[float | None, ClipAlgorithm],
         scaler: torch.amp.GradScaler | None,
         trainer: Trainer,
         compiler: Compiler | None = None,
     ) -> None:
-        self.game, self.players, self.clip, self.scaler, self.compiler = game, players, clip, scaler, compiler
+        self.game, self.players, self.scaler, self.compiler = game, players, scaler, compiler
         told = [each for each in (*cast(Any, trainer).callbacks, game) if is_overridden("on_before_optimizer_step", each)]
         self.before_step: list[Callable[[Optimizer], Any]] = [_telling(each, trainer, game) for each in told]
 
-    def take(self, player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]) -> Losses:
+    def take(self, player: str | None, loss: LossFunction, inputs: Sequence[Any]) -> Losses:
         """One step of a player, or where none is named of all whose losses ``loss`` returns, at the same parameters."""
         if self.compiler is not None and (compiled := self.compiler.find(player, loss, inputs)) is not None:
             losses, gradients = compiled(inputs)
@@ -61,15 +60,14 @@ class Updates:
             self.step(gradients)
         return losses
 
-    def gradients(self, player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Losses, Gradients]:
+    def gradients(self, player: str | None, loss: LossFunction, inputs: Sequence[Any]) -> tuple[Losses, Gradients]:
         """The losses, and the gradient of each for its player's parameters, scaled."""
         with nullcontext() if player is None else self.players.freeze_others(player):
             losses = evaluate(player, loss, inputs, self.players.parameters)
             gradients = {}
             for name, (value, _) in losses.items():
                 scaled = value if self.scaler is None else self.scaler.scale(value)
-                parameters = self.players.parameters[name]
-                gradients[name] = torch.autograd.grad(scaled, parameters, retain_graph=len(losses) > 1, allow_unused=True)
+                gradients[name] = gradients_of(scaled, self.players.parameters[name], retain_graph=len(losses) > 1)
         return losses, gradients
 
     def step(self, gradients: Gradients) -> None:
@@ -81,8 +79,9 @@ class Updates:
                 parameter.grad = laid_out_like(parameter, gradient)
             if self.scaler is not None:
                 self.scaler.unscale_(optimizer)
-            if self.clip[0] is not None:
-                clip_gradients([p.grad for p in self.players.parameters[name] if p.grad is not None], *self.clip)
+            if (bound := self.game.gradient_clip_val) is not None:
+                given = [p.grad for p in self.players.parameters[name] if p.grad is not None]
+                clip_gradients(given, bound, self.game.gradient_clip_algorithm)
             for tell in self.before_step:
                 tell(optimizer)
             optimizer.step() if self.scaler is None else self.scaler.step(optimizer)
@@ -90,7 +89,7 @@ class Updates:
             self.scaler.update()
 
 
-def evaluate(player: str | None, loss: Callable[..., Any], inputs: Sequence[Any], players: Mapping[str, Any]) -> Losses:
+def evaluate(player: str | None, loss: LossFunction, inputs: Sequence[Any], players: Mapping[str, Any]) -> Losses:
     """What a loss function returns, by player.
 
     Raises:
@@ -104,11 +103,20 @@ def evaluate(player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]
     for name, value in by_player.items():
         if name not in players:
             raise InputError(f"there is no player {name!r} to minimize {name_of(loss)}; the players are {', '.join(players)}")
-        scalar, terms = value if isinstance(value, tuple) else (value, {})
+        scalar, terms = value if isinstance(value, tuple) and len(value) == 2 else (value, {})
         if not isinstance(scalar, Tensor) or scalar.numel() != 1 or not scalar.requires_grad:
             raise InputError(f"{name_of(loss)} must return a scalar tensor that depends on the {name}'s parameters")
-        losses[name] = scalar.squeeze() if scalar.dim() else scalar, terms
+        if not isinstance(terms, Mapping) or not all(isinstance(term, Tensor) and term.numel() == 1 for term in terms.values()):
+            raise InputError(f"{name_of(loss)} must return the terms to be logged as a dictionary of scalar tensors by name")
+        losses[name] = scalar.reshape(()), {term: number.reshape(()) for term, number in terms.items()}
     return losses
+
+
+def gradients_of(loss: Tensor, parameters: Sequence[Tensor], retain_graph: bool) -> list[Tensor | None]:
+    """The gradient for each parameter, ``None`` for those that are frozen or that the loss does not depend on."""
+    wanted = [parameter for parameter in parameters if parameter.requires_grad]
+    found = iter(torch.autograd.grad(loss, wanted, retain_graph=retain_graph, allow_unused=True) if wanted else ())
+    return [next(found) if parameter.requires_grad else None for parameter in parameters]
 
 
 def _telling(callback: Any, trainer: Trainer, game: Game) -> Callable[[Optimizer], Any]:
@@ -118,6 +126,6 @@ def _telling(callback: Any, trainer: Trainer, game: Game) -> Callable[[Optimizer
     return lambda optimizer: callback.on_before_optimizer_step(trainer, game, optimizer)
 
 
-def name_of(loss: Callable[..., Any]) -> str:
+def name_of(loss: LossFunction) -> str:
     """What a loss function is called."""
     return getattr(loss, "__qualname__", None) or type(loss).__name__

@@ -88,7 +88,7 @@ class Duel(Game):
 
 
 def record_turns(game: Game) -> list[tuple[str, list[str]]]:
-    """Fills with (player, networks whose weights changed) at each update in training; players that move together are joined."""
+    """Fills with (player, networks whose weights changed) at each update in training; players who move together are joined."""
     turns: list[tuple[str, list[str]]] = []
     remember = game._remember
     before = [state(game)]
