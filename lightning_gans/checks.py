@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import nn
 
 from lightning_gans.errors import InputError
-
-if TYPE_CHECKING:
-    from lightning_gans.priors import Prior
+from lightning_gans.priors import Normal, Prior
 
 
 def positive(**values: float) -> None:
@@ -53,6 +51,12 @@ def rows_are_independent(critic: nn.Module, penalty: float) -> None:
     """Warn of a penalised critic with batch norm: a sample's slope then depends on the others (GAAN's authors did so)."""
     if penalty and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in critic.modules()):
         rank_zero_warn("the gradient penalty takes slopes a sample, but the discriminator has batch norm; prefer norm 'layer'")
+
+
+def is_normal(prior: Prior) -> None:
+    """Refuse a prior to which a normal posterior has no divergence in closed form."""
+    if not isinstance(prior, Normal):
+        raise InputError(f"L_prior is known for a normal prior only, not for {prior!r}; set prior to Normal")
 
 
 def has_density_everywhere(prior: Prior) -> None:
