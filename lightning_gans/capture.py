@@ -139,8 +139,12 @@ class CapturedStep:
         self.losses = []
         first, *others = self.tape.batches
         further, noise = iter(others), iter(self.tape.noise)
-        with _replaced(self.game, _draw=lambda *_: next(noise), _remember=lambda losses: self.losses.append(dict(losses))):
+        with _replaced(self.game, _draw=lambda *_: next(noise), _remember=self._keep):
             self.game.whole_step(replace(first, draw_again=lambda: next(further)))
+
+    def _keep(self, losses: Any) -> dict[str, Any]:
+        self.losses.append(dict(losses))
+        return {player: terms for player, (_, terms) in losses.items()}
 
     def _record(self, batch: Batch, shapes: Any) -> None:
         """One eager step; writes down what is drawn, and whether it waits for the device, which a graph cannot."""

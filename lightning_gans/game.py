@@ -114,26 +114,32 @@ class Game(Doors):
 
     # What a paper calls in its step
 
-    def minimize(self, player: str, loss: Callable[..., Any], *inputs: Any) -> None:
+    def minimize(self, player: str, loss: Callable[..., Any], *inputs: Any) -> Mapping[str, Tensor]:
         """One step of a player on ``loss(*inputs)``; every other network is frozen.
 
         Frozen networks let gradients through to their inputs, but get none and cost none.
 
         Args:
             player: who moves.
-            loss: a method, pure: gives a scalar, or a scalar and a dictionary of further scalars to be logged.
+            loss: a method, pure: gives a scalar, or a scalar and a dictionary of further tensors, whose scalars are logged.
             inputs: tensors, or nests of them, and plain values.
-        """
-        self._remember(self._moving().take(player, loss, inputs))
 
-    def minimize_together(self, losses: Callable[..., Mapping[str, Any]], *inputs: Any) -> None:
+        Returns:
+            The further tensors.
+        """
+        return self._remember(self._moving().take(player, loss, inputs))[player]
+
+    def minimize_together(self, losses: Callable[..., Mapping[str, Any]], *inputs: Any) -> Mapping[str, Mapping[str, Tensor]]:
         """One step of several players at the same parameters, from one forward.
 
         Args:
-            losses: a method, pure: gives for each player that moves a scalar, or a scalar and further scalars to be logged.
+            losses: a method, pure: gives for each player that moves what ``minimize`` takes from a loss.
             inputs: tensors, or nests of them, and plain values.
+
+        Returns:
+            The further tensors, by player.
         """
-        self._remember(self._moving().take(None, losses, inputs))
+        return self._remember(self._moving().take(None, losses, inputs))
 
     def functional(self, player: str) -> FunctionalPlayer:
         """A player's parameters and the state of its optimiser as values, for steps that are differentiated through."""
@@ -281,13 +287,16 @@ class Game(Doors):
             raise RuntimeError("players move inside Trainer.fit, which gives every player its optimizer first")
         return self._updates
 
-    def _remember(self, losses: Mapping[str, tuple[Tensor, Mapping[str, Tensor]]]) -> None:
+    def _remember(self, losses: Mapping[str, tuple[Tensor, Mapping[str, Tensor]]]) -> Mapping[str, Mapping[str, Tensor]]:
+        """Keep losses and scalars to be logged; gives all that is not a loss."""
         step = self.global_step
         for player, (loss, terms) in losses.items():
             self._moving().players.count_step(player)
             self._history.add(step, player, loss)
             for name, value in terms.items():
-                self._history.add(step, f"{player}/{name}", value)
+                if value.dim() == 0:
+                    self._history.add(step, f"{player}/{name}", value)
+        return {player: terms for player, (_, terms) in losses.items()}
 
     def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
         """Draw for the global batch, keyed by what the draw is for, and keep this rank's rows."""

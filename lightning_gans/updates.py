@@ -106,9 +106,9 @@ def evaluate(player: str | None, loss: LossFunction, inputs: Sequence[Any], play
         scalar, terms = value if isinstance(value, tuple) and len(value) == 2 else (value, {})
         if not isinstance(scalar, Tensor) or scalar.numel() != 1 or not scalar.requires_grad:
             raise InputError(f"{name_of(loss)} must return a scalar tensor that depends on the {name}'s parameters")
-        if not isinstance(terms, Mapping) or not all(isinstance(term, Tensor) and term.numel() == 1 for term in terms.values()):
-            raise InputError(f"{name_of(loss)} must return the terms to be logged as a dictionary of scalar tensors by name")
-        losses[name] = scalar.reshape(()), {term: number.reshape(()) for term, number in terms.items()}
+        if not isinstance(terms, Mapping) or not all(isinstance(term, Tensor) for term in terms.values()):
+            raise InputError(f"{name_of(loss)} must return what else it tells as a dictionary of tensors by name")
+        losses[name] = scalar.reshape(()), terms
     return losses
 
 

@@ -93,13 +93,14 @@ def record_turns(game: Game) -> list[tuple[str, list[str]]]:
     remember = game._remember
     before = [state(game)]
 
-    def recorded(losses: Any) -> None:
-        remember(losses)
+    def recorded(losses: Any) -> Any:
+        terms = remember(losses)
         after = state(game)
         if game._pretended_step is None:  # not in the dry run
             changed = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[0][name])}
             turns.append((" and ".join(losses), sorted(changed)))
         before[0] = after
+        return terms
 
     game._remember = recorded  # type: ignore[method-assign]
     return turns

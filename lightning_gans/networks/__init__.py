@@ -5,7 +5,7 @@ from lightning_gans.networks.conditioned import Conditioned
 from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
 from lightning_gans.networks.heads import Heads
-from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise
+from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise, kept_statistics
 from lightning_gans.networks.mlp import MLP
 from lightning_gans.networks.pairs import PairNetwork
 from lightning_gans.networks.table import Layer, LayerTable
@@ -42,4 +42,5 @@ __all__ = [
     "WGANGPGenerator",
     "eval_mode",
     "initialise",
+    "kept_statistics",
 ]

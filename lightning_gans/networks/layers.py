@@ -138,6 +138,20 @@ def eval_mode(*networks: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+@contextmanager
+def kept_statistics(*networks: nn.Module) -> Iterator[None]:
+    """Within the block batch norm normalises by the batch, but does not take it up in its running statistics."""
+    layers = [m for network in networks for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+
+
 class Tapped(nn.Module):
     """A network of named stages, whose outputs can be asked for, and an output activation.
 

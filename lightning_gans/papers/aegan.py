@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import StepLR
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
-from lightning_gans.game import Game, ScheduleCounts
+from lightning_gans.game import Game
 from lightning_gans.losses import at_least_float32, bce, bce_real, mean_squared_error
-from lightning_gans.networks import MLP, Network, eval_mode
-from lightning_gans.optimizers import Adam
-from lightning_gans.priors import Prior, Uniform
+from lightning_gans.networks import Network, eval_mode
+from lightning_gans.priors import Prior
 
 # What each discriminator tells from x or from z
 _FAKES = {"image_discriminator": ("x_hat", "x_tilde"), "latent_discriminator": ("z_hat", "z_tilde")}
 
 
 class AEGAN(Game):
-    """Autoencoding Generative Adversarial Networks (Lazarou, 2020): a bijection between samples and latents.
+    """A bijection between samples and latents: an encoder E and a generator G that undo each other.
 
-    An encoder E and a generator G undo each other, x^ = G(z), z^ = E(x), x~ = G(E(x)), z~ = E(G(z)), and two discriminators
-    (D_x and D_z are logits here, sigma their sigmoid) tell each of these from data x or noise z:
+    x^ = G(z), z^ = E(x), x~ = G(E(x)), z~ = E(G(z)); two discriminators (D_x and D_z are logits here, sigma their sigmoid) tell
+    each of these from data x or noise z:
 
         max over D_x of 2 E log sigma(D_x(x)) + E log(1 - sigma(D_x(x^))) + E log(1 - sigma(D_x(x~)))      Eqn. 2, 3
         max over D_z of 2 E log sigma(D_z(z)) + E log(1 - sigma(D_z(z^))) + E log(1 - sigma(D_z(z~)))      Eqn. 4, 5
@@ -36,9 +33,9 @@ class AEGAN(Game):
             - E log sigma(D_x(x^)) - E log sigma(D_x(x~)) - E log sigma(D_z(z^)) - E log sigma(D_z(z~))
 
     E and G have one optimiser and both get every term that depends on them: D_x(x~) trains E as well, D_z(z~) trains G as well.
-    Where paper and code differ the code is followed: the distances are means over batch and dimensions (the paper has the
-    norms ||.||_1 and ||.||_2 and no weights), E and G raise log sigma(D) (the paper has its minimax form), and the
-    discriminators' labels are smoothed, 0.95 and 0.05, while those for E and G are 1.
+    Where paper and code differ the code is followed: the distances are means over batch and dimensions (the paper has norms and
+    no weights), E and G raise log sigma(D) (the paper has its minimax form), and the discriminators' labels are smoothed, 0.95
+    and 0.05, while those for E and G are 1.
 
     Fakes are made once for both discriminators, by E and G in evaluation mode. By default one batch makes one step of D_x and
     one of D_z, each on its two equations at once, and one of E and G. ``burst`` is the schedule of the code: D_x takes four
@@ -46,15 +43,13 @@ class AEGAN(Game):
     One batch of it is four of the "steps" that the paper counts; its 300,000 are 75,000 batches.
 
     A weight of 0 removes a term with all that it takes, and a discriminator without terms does not play. The paper compares
-    with a GAN (``lightning_gans.GAN``) and an AAE, which is lambda_x_hat, lambda_x_tilde, lambda_z_tilde and lambda_rz 0: a
-    burst is then two steps of D_z (z, z^) and two of E and G. The defaults are an experiment on the 25 Gaussians that the
-    paper does not have, with the networks and optimiser of GAAN's (Tran et al., 2018, Table 1).
+    with a GAN (``lightning_gans.GAN``) and an AAE, which is lambda_x_hat, lambda_x_tilde, lambda_z_tilde and lambda_rz 0.
 
     Args:
         encoder: E, samples to latents ``(N, dim)``.
         generator: G, latents to samples.
-        image_discriminator: D_x, samples to logits ``(N, 1)``.
-        latent_discriminator: D_z, latents to logits ``(N, 1)``.
+        image_discriminator: D_x, samples to logits ``(N, 1)``; none where its weights are 0.
+        latent_discriminator: D_z, latents to logits ``(N, 1)``; none where its weights are 0.
         prior: the distribution of z.
         lambda_rx: weight of the mean of |x~ - x|.
         lambda_rz: weight of the mean of (z~ - z)^2.
@@ -64,21 +59,16 @@ class AEGAN(Game):
         lambda_z_tilde: weight of D_z's opinion of reconstructed latents z~.
         label_smoothing: how far the discriminators' labels are from 1 and 0.
         burst: let each network take several steps in a row, the discriminators on samples of a single kind.
-        data_range: the interval of G's output.
-        data_scale: what points are divided by; 1 for images.
-        optimizer: of all players.
-        scheduler: of all optimisers.
-        schedule_counts: what advances the schedules.
         **game: see ``lightning_gans.Game``.
     """
 
     def __init__(
         self,
-        encoder: nn.Module | None = None,
-        generator: nn.Module | None = None,
-        image_discriminator: nn.Module | None = None,
-        latent_discriminator: nn.Module | None = None,
-        prior: Prior | None = None,
+        encoder: Network,
+        generator: Network,
+        image_discriminator: Network | None,
+        latent_discriminator: Network | None,
+        prior: Prior,
         lambda_rx: float = 10.0,
         lambda_rz: float = 5.0,
         lambda_x_hat: float = 1.0,
@@ -87,91 +77,75 @@ class AEGAN(Game):
         lambda_z_tilde: float = 1.0,
         label_smoothing: float = 0.05,
         burst: bool = False,
-        data_range: tuple[float, float] = (0.0, 1.0),
-        data_scale: float = 4.180112,
-        optimizer: OptimizerCallable = lambda p: Adam(p, lr=1e-3, beta1=0.8, beta2=0.999),
-        scheduler: LRSchedulerCallable | None = lambda o: StepLR(o, step_size=10_000, gamma=0.9),
-        schedule_counts: ScheduleCounts = "shared",
         **game: Any,
     ) -> None:
-        units: dict[str, Any] = {"data_range": data_range, "data_scale": data_scale}
-        super().__init__(optimizer=optimizer, scheduler=scheduler, schedule_counts=schedule_counts, **units, **game)
-        distances = {"rx": lambda_rx, "rz": lambda_rz}
+        super().__init__(**game)
         opinions = {"x_hat": lambda_x_hat, "x_tilde": lambda_x_tilde, "z_hat": lambda_z_hat, "z_tilde": lambda_z_tilde}
-        self.weights = distances | opinions
+        self.weights = {"rx": lambda_rx, "rz": lambda_rz} | opinions
         checks.not_negative(**{f"lambda_{name}": weight for name, weight in self.weights.items()})
         checks.smoothing(label_smoothing)
-        for network, alone in (("encoder", "x_hat"), ("generator", "z_hat")):
+        for untrained, alone in (("encoder", "x_hat"), ("generator", "z_hat")):
             if not any(weight for name, weight in self.weights.items() if name != alone):
-                raise InputError(f"no term but lambda_{alone} has a weight, so nothing trains the {network}; give another one")
-        self.prior = prior or Uniform(2)
-        self.encoder = encoder or MLP(2, self.prior.dim)
-        self.generator = generator or MLP(self.prior.dim, 2, output="sigmoid")
-        judged = {player: any(opinions[name] for name in names) for player, names in _FAKES.items()}
-        self.image_discriminator = (image_discriminator or MLP(2, 1)) if judged["image_discriminator"] else None
-        self.latent_discriminator = (latent_discriminator or MLP(self.prior.dim, 1)) if judged["latent_discriminator"] else None
-        self.label_smoothing = label_smoothing
-        self.burst = burst
+                raise InputError(f"no term but lambda_{alone} has a weight: nothing trains the {untrained}; give another one")
+        self.encoder, self.generator, self.prior = encoder, generator, prior
+        for name, network in (("image_discriminator", image_discriminator), ("latent_discriminator", latent_discriminator)):
+            plays = any(opinions[fake] for fake in _FAKES[name])
+            if plays and network is None:
+                raise InputError(f"there is no {name}, but lambda_{_FAKES[name][0]} or lambda_{_FAKES[name][1]}; give one")
+            setattr(self, name, network if plays else None)
+        self.label_smoothing, self.burst = label_smoothing, burst
 
-    def players(self) -> dict[str, list[nn.Module]]:
+    @property
+    def features_of(self) -> str:  # type: ignore[override]
+        """D_x, or E where D_x does not play."""
+        return "encoder" if self.image_discriminator is None else "image_discriminator"
+
+    def players(self) -> dict[str, list[Network]]:
         return {**{name: [D] for name, D in self.discriminators().items()}, "autoencoder": [self.encoder, self.generator]}
 
-    def discriminators(self) -> dict[str, nn.Module]:
+    def discriminators(self) -> dict[str, Network]:
         """Those that play, by the player's name."""
-        both = {"image_discriminator": self.image_discriminator, "latent_discriminator": self.latent_discriminator}
-        return {name: D for name, D in both.items() if D is not None}
+        return {name: D for name in _FAKES if (D := getattr(self, name)) is not None}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def step(self, batch: Batch) -> None:
         x, z = batch.images, self.noise_like(batch)
         fakes = self.fakes(x, z)
         if self.burst:
             self.take_bursts(batch, {"image_discriminator": (x, batch.fresh().images), "latent_discriminator": (z, z)}, fakes)
             return
-
-        for player, real in (("image_discriminator", x), ("latent_discriminator", z)):
+        for player, real in (("image_discriminator", x), ("latent_discriminator", z)):  # Eqn. 2 and 3, then 4 and 5
             if player in fakes:
-                with self.turn(player) as minimize:  # Eqn. 2 and 3, then 4 and 5
-                    minimize(self.discriminator_loss(player, real, fakes[player]))
-
-        self.move_autoencoder(x, self.noise_like(batch))
+                self.minimize(player, self.discriminator_loss, player, real, fakes[player])
+        self.minimize("autoencoder", self.autoencoder_loss, x, self.noise_like(batch))  # Eqn. 6
 
     def take_bursts(self, batch: Batch, reals: dict[str, tuple[Tensor, Tensor]], fakes: dict[str, list[Tensor]]) -> None:
         """The steps of the code: those of each network in a row, the discriminators' on samples of a single kind."""
-        for player, made in fakes.items():
-            D = self.discriminators()[player]
-            for real, fake in zip(reals[player], made, strict=False):
-                for samples, label in ((real, 1 - self.label_smoothing), (fake, self.label_smoothing)):
-                    with self.turn(player) as minimize:
-                        minimize(bce(D(samples), label))
-
+        for player, of_player in fakes.items():
+            for real, fake in zip(reals[player], of_player, strict=False):
+                self.minimize(player, self.label_loss, player, real, 1 - self.label_smoothing)
+                self.minimize(player, self.label_loss, player, fake, self.label_smoothing)
         for _ in range(2 * max(map(len, fakes.values()), default=2)):
-            self.move_autoencoder(batch.fresh().images, self.noise_like(batch))
+            self.minimize("autoencoder", self.autoencoder_loss, batch.fresh().images, self.noise_like(batch))
 
-    def move_autoencoder(self, x: Tensor, z: Tensor) -> None:
-        """One step of E and G."""
-        with self.turn("autoencoder") as minimize:
-            terms = self.terms(x, z)
-            minimize(torch.stack([self.weights[name] * term for name, term in terms.items()]).sum(), **terms)
+    def label_loss(self, player: str, samples: Tensor, label: float) -> Tensor:
+        """A discriminator on samples of a single kind."""
+        return bce(self.discriminators()[player](samples), label)
 
     def discriminator_loss(self, player: str, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
         """Minus Eqn. 2 and 3, or 4 and 5, with smoothed labels."""
         D, smoothing = self.discriminators()[player], self.label_smoothing
         return len(fakes) * bce(D(real), 1 - smoothing) + sum(bce(D(fake), smoothing) for fake in fakes)
 
-    def terms(self, x: Tensor, z: Tensor) -> dict[str, Tensor]:
-        """What E and G minimise, without the weights, where these are not 0."""
+    def autoencoder_loss(self, x: Tensor, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Eqn. 6, and its terms without their weights, where these are not 0."""
         made = self.cycle(x, z, [name for name, weight in self.weights.items() if weight])
-        terms = {
-            name: bce_real(D(made[name]))
-            for player, D in self.discriminators().items()
-            for name in _FAKES[player]
-            if self.weights[name]
-        }
+        opinions = {name: D for player, D in self.discriminators().items() for name in _FAKES[player] if self.weights[name]}
+        terms = {name: bce_real(D(made[name])) for name, D in opinions.items()}
         if self.weights["rx"]:
             terms["rx"] = F.l1_loss(at_least_float32(made["x_tilde"]), at_least_float32(x))
         if self.weights["rz"]:
             terms["rz"] = mean_squared_error(made["z_tilde"], z)
-        return terms
+        return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum(), terms
 
     def fakes(self, x: Tensor, z: Tensor) -> dict[str, list[Tensor]]:
         """What each discriminator that plays has to tell from its reals, without gradients and without noise in E and G."""
@@ -192,12 +166,3 @@ class AEGAN(Game):
         if {"z_tilde", "rz"} & {*wanted}:
             made["z_tilde"] = self.encoder(made["x_hat"])
         return made
-
-    def encode(self, images: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """Latents ``(N, dim)`` of images; E is deterministic."""
-        return self.encoder(self.normalize(images))
-
-    def features(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Layers of D_x, or of E where D_x does not play."""
-        network = self.image_discriminator or self.encoder
-        return cast(Network, network).features(self.normalize(images), layers)

@@ -17,8 +17,8 @@ from lightning_gans.priors import Prior
 class MDGAN(Game):
     """The manifold-diffusion GAN: an encoder E and the generator G form an autoencoder, with two discriminators.
 
-    The manifold step draws reconstructions to the data x, the diffusion step spreads the samples G(z) over the reconstructions,
-    which lie near the samples as x itself does not. Each has a discriminator (a logit; sigma is its sigmoid), and the four steps
+    The manifold step draws reconstructions to the data x, the diffusion step spreads the samples G(z) over reconstructions,
+    which lie near the samples as x itself does not. Each has a discriminator (a logit; sigma its sigmoid), and the four steps
     of a batch are, in this order:
 
         max over D1 of E log sigma(D1(x)) + E log(1 - sigma(D1(G(E(x)))))         manifold step

@@ -23,7 +23,7 @@ Loss = Tensor | tuple[Tensor, dict[str, Tensor]]
 class VAEGAN(Game):
     """VAE/GAN: a variational autoencoder whose errors are measured in a layer l of the discriminator D instead of in pixels.
 
-    Its decoder is the generator G of a GAN (D is a logit; sigma is its sigmoid). E gives a normal q(z|x), x~ = G(z) for a draw z
+    Its decoder is the generator G of a GAN (D is a logit; sigma its sigmoid). E gives a normal q(z|x), x~ = G(z) for a draw z
     of it, and x_p = G(z_p) for a draw z_p of the prior:
 
         L_prior = KL(q(z|x) || p(z))
@@ -39,9 +39,9 @@ class VAEGAN(Game):
     code, what is compared goes through D in one pass, so that batch norm sees both sides together.
 
     From the authors' scripts come D that sees no reconstructions, and the margin by which G or D sits out where it is too far
-    ahead; ``VAEGANPrinted`` is the paper's text. With a margin every step waits for the device, because who moves depends on the
-    value of two losses; none lets all move always. The share of steps sat out is logged as ``encoder/sits_out_*``. Their code
-    adds 1e-3 inside each logarithm, left out here.
+    ahead; ``VAEGANPrinted`` is the paper's text. With a margin every step waits for the device, because who moves depends on
+    the value of two losses; none lets all move always. The share of steps sat out is logged as ``encoder/sits_out_*``. Their
+    code adds 1e-3 inside each logarithm, left out here.
 
     Args:
         encoder: E, samples to ``(N, 2 * dim)``: the means of q, then its log-variances.
@@ -57,6 +57,7 @@ class VAEGAN(Game):
         **game: see ``lightning_gans.Game``.
     """
 
+    prior: Normal
     stochastic_encoder = True
 
     def __init__(
