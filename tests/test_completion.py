@@ -83,7 +83,7 @@ def test_what_is_given_is_left_alone() -> None:
     settings = completed("--model", "GAAN", "--data.dataset=ring8", "--model.encoder", mine, "--model.data_scale=9")
     assert settings.keys() == {"generator", "discriminator", "prior"}
     assert completed("--model", "Nobody", "--data.dataset=ring8") == {}
-    assert complete(["test", "--model", "GAAN"]) == ["test", "--model", "GAAN"]
+    assert complete(["seeds", "--model", "GAAN"]) == ["seeds", "--model", "GAAN"]
 
 
 def test_networks_fit_the_prior_that_is_given() -> None:
