@@ -94,9 +94,15 @@ class Doors(LightningModule):
     def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images: of a stochastic encoder the mean, or with a generator a draw."""
         numbers = self.encoder(self.normalize(images), *self._given(condition))
-        if numbers.shape[1] == self.prior.dim:
+        dim, count = self.prior.dim, numbers.shape[1]
+        if count == dim:
             return numbers
-        q = DiagonalNormal.of(numbers, self.prior.dim)
+        if count != 2 * dim:
+            raise InputError(
+                f"the encoder gives {count} numbers a sample, but the prior has {dim} (a stochastic encoder gives twice as many); "
+                "set the encoder's outputs or the prior's dim"
+            )
+        q = DiagonalNormal.of(numbers, dim)
         return (q.mean if generator is None else q.sample(generator)).to(numbers.dtype)
 
     def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:
