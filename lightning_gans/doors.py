@@ -99,7 +99,7 @@ class Doors(LightningModule):
             return numbers
         if count != 2 * dim:
             raise InputError(
-                f"the encoder gives {count} numbers a sample, but the prior has {dim} (a stochastic encoder gives twice as many); "
+                f"the encoder gives {count} numbers a sample, but the prior has {dim}, for means and variances twice that; "
                 "set the encoder's outputs or the prior's dim"
             )
         q = DiagonalNormal.of(numbers, dim)
