@@ -87,6 +87,11 @@ class Duel(Game):
         self.minimize_together(self.both_losses, batch.images)
 
 
+def in_training(game: Game) -> bool:
+    """Whether a step is one of training, and not the dry run before it."""
+    return game._pretended_step is None
+
+
 def record_turns(game: Game) -> list[tuple[str, list[str]]]:
     """Fills with (player, networks whose weights changed) at each update in training; players who move together are joined."""
     turns: list[tuple[str, list[str]]] = []
@@ -96,7 +101,7 @@ def record_turns(game: Game) -> list[tuple[str, list[str]]]:
     def recorded(losses: Any) -> None:
         remember(losses)
         after = state(game)
-        if game._pretended_step is None:  # not in the dry run
+        if in_training(game):
             changed = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[0][name])}
             turns.append((" and ".join(losses), sorted(changed)))
         before[0] = after
@@ -111,7 +116,7 @@ def record_arguments(game: Game, method: str) -> list[tuple[Any, ...]]:
     original = getattr(game, method)
 
     def recorded(*args: Any) -> Any:
-        if game._pretended_step is None:  # not in the dry run
+        if in_training(game):
             calls.append(args)
         return original(*args)
 
