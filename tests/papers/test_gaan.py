@@ -235,12 +235,12 @@ CHANGES = COMMON | {
     "discriminator": ({}, {"discriminator": MLP(2, 1, (8,))}),
     "prior": ({}, {"prior": Normal(2)}),
     "lambda_r": ({}, {"lambda_r": 1.0}),
-    "lambda_p": ({}, {"lambda_p": 1.0}),
+    "lambda_p": ({}, {"lambda_p": 0.05}),
     "lambda_w": ({}, {"lambda_w": 3.0}),
     "phi": ({"phi": "last", "discriminator": two_hidden_layers()}, {"phi": "hidden1"}),
     "encoder_alone": ({}, {"encoder_alone": True}),
     "discriminator_steps": ({}, {"discriminator_steps": 3}),
-    "data_range": ({"generator": MLP(2, 2, (16,)), "phi": "last"}, {"data_range": (-1.0, 1.0)}),
+    "data_range": ({"generator": MLP(2, 2, (16,)), "phi": "last"}, {"data_range": (0.0, 1.0)}),
 }
 
 

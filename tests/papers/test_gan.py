@@ -133,7 +133,7 @@ CHANGES = COMMON | {
     "generator_steps": ({"simultaneous": False}, {"generator_steps": 2}),
     "discriminator_scale": ({}, {"discriminator_scale": 1.0}),
     "label_smoothing": ({}, {"label_smoothing": 0.1}),
-    "data_range": ({"generator": MLP(2, 2, (16,))}, {"data_range": (-1.0, 1.0)}),
+    "data_range": ({"generator": MLP(2, 2, (16,))}, {"data_range": (0.0, 1.0)}),
 }
 
 
