@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.errors import InputError
-from lightning_gans.lightning_internals import SET_AT_EVERY_HOOK
 from lightning_gans.logs import data_of
 from lightning_gans.networks import Network
 from lightning_gans.posteriors import DiagonalNormal
@@ -27,7 +26,7 @@ class Doors(LightningModule):
     is special in it.
 
     Args:
-        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] if it is linear.
+        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] for a linear one.
         data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval.
     """
 
@@ -52,12 +51,6 @@ class Doors(LightningModule):
         if data_range is not None:
             checks.positive(**{"the width of data_range": data_range[1] - data_range[0]})
         self._given_range, self.data_scale = data_range, data_scale
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == SET_AT_EVERY_HOOK:
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
 
     @property
     def data_range(self) -> tuple[float, float]:
@@ -94,14 +87,9 @@ class Doors(LightningModule):
     def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images: of a stochastic encoder the mean, or with a generator a draw."""
         numbers = self.encoder(self.normalize(images), *self._given(condition))
-        dim, count = self.prior.dim, numbers.shape[1]
-        if count == dim:
+        width, dim = numbers.shape[1], self.prior.dim
+        if width == dim or (width != 2 * dim and not self.stochastic_encoder):
             return numbers
-        if count != 2 * dim:
-            raise InputError(
-                f"the encoder gives {count} numbers a sample, but the prior has {dim}, for means and variances twice that; "
-                "set the encoder's outputs or the prior's dim"
-            )
         q = DiagonalNormal.of(numbers, dim)
         return (q.mean if generator is None else q.sample(generator)).to(numbers.dtype)
 
@@ -153,7 +141,7 @@ class Doors(LightningModule):
         """Nothing: the evaluation callback measures when the loop is through."""
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """As many samples as the batch is long, from noise keyed by the first number in it, under conditions of test rows."""
+        """As many samples as the batch is long, from noise keyed by the first number in it; conditions are those of test rows."""
         condition = None
         if self.conditional and (data := data_of(self.trainer)) is not None:
             condition = data.conditions_for(batch.cpu())
