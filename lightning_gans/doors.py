@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.errors import InputError
+from lightning_gans.lightning_internals import SET_AT_EVERY_HOOK
 from lightning_gans.logs import data_of
 from lightning_gans.networks import Network
 from lightning_gans.posteriors import DiagonalNormal
@@ -51,6 +52,12 @@ class Doors(LightningModule):
         if data_range is not None:
             checks.positive(**{"the width of data_range": data_range[1] - data_range[0]})
         self._given_range, self.data_scale = data_range, data_scale
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == SET_AT_EVERY_HOOK:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def data_range(self) -> tuple[float, float]:
