@@ -140,8 +140,6 @@ def complete(args: list[str]) -> list[str]:
         return args
     mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
     configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
-    mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
-    configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
     given = {name.partition(".")[0] for name, _ in mine}.union(*configured)
     prior = _given_prior(configured, mine) if "prior" in given else None
     data = _data(configs, options)
