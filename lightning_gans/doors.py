@@ -26,7 +26,7 @@ class Doors(LightningModule):
     is special in it.
 
     Args:
-        data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] for a linear one.
+        data_range: the interval in which the networks work; none takes that of the generator's output, else [-1, 1].
         data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval.
     """
 
@@ -141,7 +141,7 @@ class Doors(LightningModule):
         """Nothing: the evaluation callback measures when the loop is through."""
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """As many samples as the batch is long, from noise keyed by the first number in it; conditions are those of test rows."""
+        """As many samples as the batch is long, from noise keyed by its first number; conditions are those of test rows."""
         condition = None
         if self.conditional and (data := data_of(self.trainer)) is not None:
             condition = data.conditions_for(batch.cpu())

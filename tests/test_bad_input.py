@@ -17,9 +17,6 @@ from PIL import Image
 
 from lightning_gans import Images, InputError
 from lightning_gans.cli import main
-from lightning_gans.priors import Empirical
-from tests.games.gan import make_gan
-from tests.helpers import fit
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 QUIET = ["--trainer.max_steps=2", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
@@ -140,7 +137,6 @@ def mlp(network: str, **settings: object) -> list[str]:
         pytest.param([*GAAN, "--model.penalty=hard"], ["penalty", "hard"], id="unknown choice"),
         pytest.param([*GAAN, "--trainer.max_steps=0"], ["trainer.max_steps", "0"], id="max_steps 0"),
         pytest.param([*GAAN, "--trainer.max_epochs=0"], ["trainer.max_epochs", "0"], id="max_epochs 0"),
-        pytest.param([*GAAN, "--trainer.strategy=ddp"], ["ddp", "gan_ddp"], id="stock ddp"),
         pytest.param([*GAAN, "--trainer.accelerator=gpus"], ["gpus"], id="unknown accelerator"),
         pytest.param([*GAAN, "--ckpt_path=no.ckpt"], ["no.ckpt"], id="missing checkpoint to resume"),
         pytest.param(["test", "--ckpt_path=no.ckpt"], ["no.ckpt"], id="missing checkpoint to test"),
@@ -276,8 +272,3 @@ main({[*MNIST, "--data.dataset=digits"]})
     sentence = the_sentence(done.returncode, done.stderr)
     assert "no space left in data/packed" in sentence
     assert files(folder) == set()
-
-
-def test_an_empirical_prior_is_for_papers_that_fill_it() -> None:
-    with pytest.raises(InputError, match="GAN never fills an empirical prior"):
-        fit(make_gan(prior=Empirical(2)), 1)

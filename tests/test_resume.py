@@ -156,7 +156,9 @@ def test_another_seed_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
         fit(make_gan(), 5, ckpt_path=checkpoint)
 
 
-@pytest.mark.parametrize("change", [{"lambda_p": 0.5}, {"lambda_w": None}, {"gradient_clip_val": 1.0}, {"discriminator_steps": 3}])
+@pytest.mark.parametrize(
+    "change", [{"lambda_p": 0.5}, {"lambda_w": None}, {"gradient_clip_val": 1.0}, {"discriminator_steps": 3}]
+)
 def test_another_hyper_parameter_is_pointed_out(tmp_path: Path, change: dict[str, Any]) -> None:
     checkpoint = stopped(tmp_path, make_gaan)
     with pytest.warns(UserWarning, match=f"{next(iter(change))} was .* in the checkpoint"):

@@ -30,7 +30,7 @@ class GAAN(Game):
                       -E log(1 - sigma(D(G(z)))) + lambda_p P                                       Eqn. 4
         min over G of | E sigma(D(x)) - E sigma(D(G(z))) |                                          Alg. 1, line 10
 
-    This is the authors' code, from which Table 2 comes out; ``GAANPrinted`` is the paper's text. Each step has its own minibatch.
+    This is the authors' code, from which Table 2 comes out; ``GAANPrinted`` is the paper's text. Each step draws a minibatch.
 
     Args:
         encoder: E, samples to latents ``(N, dim)``.
