@@ -197,14 +197,14 @@ class Compiled:
 
     def __call__(self, inputs: Sequence[Any]) -> tuple[Losses, Gradients | None]:
         """The losses with their terms, and the gradients, ``None`` where they have been stepped with already."""
-        for counts in self._counts:
-            torch._foreach_add_(counts, 1)
         for rate, optimizer in self._rates:
             rate.fill_(optimizer.param_groups[0]["lr"])
         if self.scaler is not None:
             self._state[0].copy_(self.scaler.scale(torch.ones_like(self._state[0])))
         with self._outside_autocast():
             values = iter(self._run(*self._state, *self._inputs(inputs)))
+            for counts in self._counts:  # not before: steps that are differentiated through read them, too
+                torch._foreach_add_(counts, 1)
         losses: Losses = {name: (next(values), {term: next(values) for term in terms}) for name, terms in self._terms.items()}
         if self._steps_inside:
             return losses, None

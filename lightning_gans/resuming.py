@@ -71,7 +71,7 @@ def finite_parameters(module: LightningModule) -> None:
 
 def plain_rates(checkpoint: dict[str, Any]) -> None:
     """Store learning rates as numbers, where a captured run has them in tensors of 32 bits."""
-    for optimizer in checkpoint["optimizer_states"]:
+    for optimizer in checkpoint.get("optimizer_states", []):
         for group in optimizer["param_groups"]:
             if isinstance(group["lr"], Tensor):
                 group["lr"] = float(f"{float(group['lr']):.7g}")
@@ -99,7 +99,7 @@ def _same_players(game: Game, stored: dict[str, Any]) -> None:
     """Refuse to train on where a player owns other parameters: there would be no moments of theirs."""
     if game._trainer is None or game.trainer.state.fn != TrainerFn.FITTING:
         return
-    trained = [sum(len(group["params"]) for group in each["param_groups"]) for each in stored["optimizer_states"]]
+    trained = [sum(len(group["params"]) for group in each["param_groups"]) for each in stored.get("optimizer_states", [])]
     for (name, networks), count in zip_longest(game.players().items(), trained, fillvalue=(None, ())):
         if name is None or count != len(trainable(networks)):
             who = f"the {name}" if name else "somebody"

@@ -145,7 +145,7 @@ class Trace:
 
     def _step(self, player: str, gradients: Mapping[str, Tensor | None], state: dict[str, Any]) -> None:
         """Adam in place."""
-        adam = AdamStep.of(self.compiler.players.optimizers[player])
+        adam, number = AdamStep.of(self.compiler.players.optimizers[player]), state["count"][player] + 1
         assert adam is not None
         for (name, gradient), first, second in zip(
             gradients.items(), state["first"][player], state["second"][player], strict=True
@@ -153,7 +153,7 @@ class Trace:
             if gradient is not None:
                 parameter = state["parameters"][name]
                 now = parameter, first, second
-                after = adam(parameter, gradient, first, second, state["count"][player], state["rates"][player])
+                after = adam(parameter, gradient, first, second, number, state["rates"][player])
                 for old, new in zip(now, after, strict=True):
                     old.copy_(new)
 

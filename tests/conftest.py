@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from lightning_gans import compiled
 from tests.helpers import make_images
 
 # Everything here is small, and threads that wait for each other would be slower; processes that tests start inherit it.
@@ -42,6 +43,13 @@ def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test starts from the same seed, and leaves none behind."""
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def as_traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled updates run as they are traced, unless a test is slow, for it is about machine code."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr(compiled, "build", lambda graph, inputs: graph)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ Run as a script it trains over two processes or is killed half-way; the tests of
 
 from __future__ import annotations
 
+import csv
 import inspect
 import os
 import signal
@@ -184,6 +185,13 @@ COMMON: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "gradient_clip_algorithm": ({"gradient_clip_val": 0.01}, {"gradient_clip_algorithm": "value"}),
     "prior": ({}, {"prior": Uniform(2, -2.0, 2.0)}),
 }
+
+
+def logged(folder: Path, name: str) -> dict[int, float]:
+    """What was logged of ``name``, by step."""
+    (file,) = folder.rglob("metrics.csv")
+    with open(file) as lines:
+        return {int(row["step"]): float(row[name]) for row in csv.DictReader(lines) if row.get(name)}
 
 
 def state(module: nn.Module) -> dict[str, Tensor]:

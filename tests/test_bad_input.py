@@ -17,9 +17,6 @@ from PIL import Image
 
 from lightning_gans import Images, InputError
 from lightning_gans.cli import main
-from lightning_gans.priors import Empirical
-from tests.games.gan import make_gan
-from tests.helpers import fit
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 QUIET = ["--trainer.max_steps=2", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
@@ -279,8 +276,3 @@ main({[*MNIST, "--data.dataset=digits"]})
     sentence = the_sentence(done.returncode, done.stderr)
     assert "no space left in data/packed" in sentence
     assert files(folder) == set()
-
-
-def test_an_empirical_prior_is_for_papers_that_fill_it() -> None:
-    with pytest.raises(InputError, match="GAN never fills an empirical prior"):
-        fit(make_gan(prior=Empirical(2)), 1)

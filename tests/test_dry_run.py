@@ -274,13 +274,6 @@ def test_data_may_stick_out_of_the_generators_range_by_a_twentieth(share: float,
     dry_run(make_gan(data_scale=data.extent / share, generator=mlp(2, 2)), data, steps=True)  # it reaches everywhere
 
 
-def test_a_generator_of_a_known_range_gives_it_to_the_data() -> None:
-    assert make_gan(generator=mlp(2, 2, output="tanh")).data_range == (-1.0, 1.0)
-    assert make_gan(generator=mlp(2, 2, **SIGMOID)).data_range == (0.0, 1.0)
-    assert make_gan(generator=mlp(2, 2)).data_range == (-1.0, 1.0)
-    assert make_gan(generator=mlp(2, 2), data_range=(0.0, 2.0)).data_range == (0.0, 2.0)
-
-
 # What else
 
 
