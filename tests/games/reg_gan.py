@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
 
-from lightning_gans import MLP, RegGAN
+from lightning_gans import MLP, RegGAN, Uniform
+from tests.games import GRID
 
 
 def make_reg_gan(**settings: Any) -> RegGAN:
@@ -16,8 +16,9 @@ def make_reg_gan(**settings: Any) -> RegGAN:
         "encoder": MLP(2, 2, (16,)),
         "generator": MLP(2, 2, (16,), output="sigmoid"),
         "discriminator": MLP(2, 1, (16,)),
+        "prior": Uniform(2),
     }
-    return RegGAN(**{**networks, **settings})
+    return RegGAN(**{**networks, **GRID, **settings})
 
 
-GAMES = {"reg_gan": make_reg_gan, "reg_gan, summed distance": partial(make_reg_gan, distance="sum", lambda_1=1.0)}
+GAMES = {"reg_gan": make_reg_gan}
