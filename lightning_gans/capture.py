@@ -220,9 +220,8 @@ def _map_batch(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
 
 def _tensors(batches: list[Batch]) -> list[Tensor]:
     batches = [*batches, *(each.labelled for each in batches if each.labelled is not None)]
-    return [
-        leaf for leaf in pytree.tree_leaves([(each.images, each.conditions) for each in batches]) if isinstance(leaf, Tensor)
-    ]
+    leaves = pytree.tree_leaves([(each.images, each.conditions) for each in batches])
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 class Operations(TorchDispatchMode):

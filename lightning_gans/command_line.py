@@ -55,14 +55,21 @@ class ConfigCLI(PlainCLI):
         parser.add_lightning_class_args(Pictures, "pictures")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        try:
+        with one_sentence():
             self.config = parser.parse_args(cast("list[str] | None", args))
-        except ParseError as error:
-            raise InputError(messages.of_parser(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
             return super().instantiate_trainer(**kwargs)
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """What the parser refuses becomes an ``InputError`` of one sentence."""
+    try:
+        yield
+    except ParseError as error:
+        raise InputError(messages.of_parser(error)) from error
 
 
 @contextmanager

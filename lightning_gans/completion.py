@@ -22,9 +22,8 @@ from typing import Any, get_type_hints
 import yaml
 
 import lightning_gans
-from lightning_gans.command_line import Parser
+from lightning_gans.command_line import Parser, one_sentence
 from lightning_gans.data import Images
-from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.networks import Conditioned, PairNetwork, suggest
 from lightning_gans.networks.layers import Norm
@@ -127,14 +126,12 @@ def _is(hint: Any, kind: type) -> bool:
 
 
 def complete(args: list[str]) -> list[str]:
-    """A command line of ``lightning fit`` with settings for what is missing of the model.
-
-    What cannot be read here is left as it is: the parser will say what is wrong with it.
+    """A command line with settings for what is missing of the model.
 
     Raises:
-        InputError: there is no such data.
+        InputError: there is no such data, or settings of the data or of the prior do not fit.
     """
-    if args[:1] != ["fit"]:
+    if not args or args[0] not in ("fit", "validate", "test", "predict"):
         return args
     options = list(_options(args[1:]))
     configs = [config for name, value in options if name in ("config", "c") and (config := _read(value)) is not None]
@@ -143,14 +140,9 @@ def complete(args: list[str]) -> list[str]:
         return args
     mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
     configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
-    mine = [(name.removeprefix("model.").removeprefix("init_args."), value) for name, value in options if name[:6] == "model."]
-    configured = [config["model"].get("init_args") or {} for config in configs if isinstance(config.get("model"), dict)]
     given = {name.partition(".")[0] for name, _ in mine}.union(*configured)
-    try:
-        prior = _given_prior(configured, mine) if "prior" in given else None
-        data = _data(configs, options)
-    except InputError:
-        return args
+    prior = _given_prior(configured, mine) if "prior" in given else None
+    data = _data(configs, options)
     settings = completion(model, dict.fromkeys(given), prior, data)
     return [*args, *(f"--model.{name}={json.dumps(value)}" for name, value in settings.items())]
 
@@ -186,7 +178,8 @@ def _given_prior(configured: list[dict[str, Any]], options: list[tuple[str, str]
     parser.add_argument("--prior", type=Prior)
     args = [f"--prior={json.dumps(settings['prior'])}" for settings in configured if "prior" in settings]
     args += [f"--{name}={value}" for name, value in options if name.partition(".")[0] == "prior"]
-    prior: Prior = parser.instantiate_classes(parser.parse_args(args)).prior
+    with one_sentence():
+        prior: Prior = parser.instantiate_classes(parser.parse_args(args)).prior
     return prior
 
 
@@ -196,5 +189,6 @@ def _data(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> Imag
     parser.add_lightning_class_args(Images, "data")
     args = [part for config in configs if "data" in config for part in ("--config", yaml.safe_dump({"data": config["data"]}))]
     args += [f"--{name}={value}" for name, value in options if name.startswith("data.")]
-    data: Images = parser.instantiate_classes(parser.parse_args(args)).data
+    with one_sentence():
+        data: Images = parser.instantiate_classes(parser.parse_args(args)).data
     return data

@@ -94,9 +94,10 @@ class Doors(LightningModule):
     def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents ``(N, dim)`` of images: of a stochastic encoder the mean, or with a generator a draw."""
         numbers = self.encoder(self.normalize(images), *self._given(condition))
-        if numbers.shape[1] == self.prior.dim:
+        width, dim = numbers.shape[1], self.prior.dim
+        if width == dim or (width != 2 * dim and not self.stochastic_encoder):
             return numbers
-        q = DiagonalNormal.of(numbers, self.prior.dim)
+        q = DiagonalNormal.of(numbers, dim)
         return (q.mean if generator is None else q.sample(generator)).to(numbers.dtype)
 
     def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:

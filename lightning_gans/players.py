@@ -50,7 +50,7 @@ class Players:
                 f"there is no player {sorted(unknown)[0]!r} to give an optimizer to; the players are {', '.join(networks)}"
             )
         self.names = list(networks)
-        self.parameters = {name: _trainable(modules) for name, modules in networks.items()}
+        self.parameters = {name: trainable(modules) for name, modules in networks.items()}
         for name, parameters in self.parameters.items():
             if not parameters:
                 raise InputError(f"the player {name!r} has no parameter to train; give it a network that has some")
@@ -70,7 +70,7 @@ class Players:
     @contextmanager
     def freeze_others(self, name: str) -> Iterator[None]:
         """Within the block gradients reach the parameters of ``name`` alone; what was frozen before stays so."""
-        others = [p for p in self._others[name] if p.requires_grad]
+        others = [p for p in self._others.get(name, ()) if p.requires_grad]
         for parameter in others:
             parameter.requires_grad_(False)
         try:
@@ -137,6 +137,7 @@ def _advance(scheduler: LRScheduler, count: int) -> None:
         if type(scheduler) is StepLR:
             idle = min(count, scheduler.step_size - 1 - scheduler.last_epoch % scheduler.step_size)
             scheduler.last_epoch += idle
+            scheduler._step_count += idle
             count -= idle
         if count:
             scheduler.step()
@@ -158,7 +159,8 @@ def clip_gradients(gradients: list[Tensor], bound: float | None, algorithm: Clip
             torch._foreach_clamp_max_(gradients, bound)
 
 
-def _trainable(modules: Iterable[nn.Module]) -> list[Parameter]:
+def trainable(modules: Iterable[nn.Module]) -> list[Parameter]:
+    """The parameters of some networks that are not frozen, each once."""
     return _unique(p for module in modules for p in module.parameters() if p.requires_grad)
 
 

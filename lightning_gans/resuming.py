@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_gans.checkpoints import load_checkpoint
 from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.players import trainable
 
 if TYPE_CHECKING:
     from lightning_gans.game import Game
@@ -83,9 +86,24 @@ def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
     for name in [*mine, *theirs]:
         if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
             raise InputError(f"the checkpoint is of other networks: {name} differs; give the --config that it was trained with")
+    _same_players(game, stored)
     if (trained := stored["game"]["seed"]) != seed:
         rank_zero_warn(f"the checkpoint was trained with seed {trained}, this run goes on with seed {seed}")
     old = {k: v for k, v in stored.get("hyper_parameters", {}).items() if v is None or isinstance(v, int | float | str)}
     for name, value in game.hparams.items():
         if name in old and not name.startswith("_") and old[name] != value:
             rank_zero_warn(f"{name} was {old[name]} in the checkpoint, this run goes on with {value}")
+
+
+def _same_players(game: Game, stored: dict[str, Any]) -> None:
+    """Refuse to train on where a player owns other parameters: there would be no moments of theirs."""
+    if game._trainer is None or game.trainer.state.fn != TrainerFn.FITTING:
+        return
+    trained = [sum(len(group["params"]) for group in each["param_groups"]) for each in stored["optimizer_states"]]
+    for (name, networks), count in zip_longest(game.players().items(), trained, fillvalue=(None, ())):
+        if name is None or count != len(trainable(networks)):
+            who = f"the {name}" if name else "somebody"
+            raise InputError(
+                f"in the checkpoint {who} trains other networks; give the --config that it was trained with, or start_from to "
+                "take over networks alone"
+            )

@@ -81,7 +81,7 @@ def check_ranks_agree(parameters: Iterable[Tensor]) -> None:
     if bool((spread != 0).logical_and(~spread.isnan()).any()):  # what is not finite is noticed by its loss
         raise RuntimeError(
             f"the ranks have drifted apart: a checksum of the parameters differs by {float(spread.abs().max()):.3g}; "
-            "step every optimiser through turn() or simultaneously(), on every rank alike"
+            "step every optimiser through minimize() or minimize_together(), on every rank alike"
         )
 
 

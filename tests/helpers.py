@@ -24,7 +24,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
-from lightning_gans import Adam, Batch, Game, Images, Uniform
+from lightning_gans import Adam, Batch, Game, Images, Uniform, compiled
 from lightning_gans.priors import Prior
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import check_ranks_agree, free_port
@@ -87,6 +87,11 @@ class Duel(Game):
         self.minimize_together(self.both_losses, batch.images)
 
 
+def in_training(game: Game) -> bool:
+    """Whether a step is one of training, and not the dry run before it."""
+    return game._pretended_step is None
+
+
 def record_turns(game: Game) -> list[tuple[str, list[str]]]:
     """Fills with (player, networks whose weights changed) at each update in training; players who move together are joined."""
     turns: list[tuple[str, list[str]]] = []
@@ -96,7 +101,7 @@ def record_turns(game: Game) -> list[tuple[str, list[str]]]:
     def recorded(losses: Any) -> Any:
         terms = remember(losses)
         after = state(game)
-        if game._pretended_step is None:  # not in the dry run
+        if in_training(game):
             changed = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[0][name])}
             turns.append((" and ".join(losses), sorted(changed)))
         before[0] = after
@@ -112,7 +117,7 @@ def record_arguments(game: Game, method: str) -> list[tuple[Any, ...]]:
     original = getattr(game, method)
 
     def recorded(*args: Any) -> Any:
-        if game._pretended_step is None:  # not in the dry run
+        if in_training(game):
             calls.append(args)
         return original(*args)
 
@@ -292,6 +297,19 @@ def two_ranks(folder: Path) -> None:
     torch.save(found, folder / f"rank{rank}.pt")
 
 
+COMPILED_ON_RANKS = ("gan", "wgan_gp", "gaan")
+
+
+def two_ranks_compiled(folder: Path) -> None:
+    """Train some games whose traced updates run as they are, and leave states and what runs eagerly."""
+    compiled.build = lambda graph, inputs: graph  # type: ignore[assignment]
+    found: dict[str, Any] = {"eager": {}}
+    for name in COMPILED_ON_RANKS:
+        fit(game := GAMES[name](compile=True), 6, devices=2, strategy=STRATEGIES[0], precision="64-true")
+        found[name], found["eager"][name] = state(game), game._updates.compiler.eager
+    torch.save(found, folder / f"rank{os.environ['LOCAL_RANK']}.pt")
+
+
 class KillAt(Callback):
     """Kill this process without any warning, in the middle of a step."""
 
@@ -316,6 +334,7 @@ def killed(folder: Path) -> None:
 if __name__ == "__main__":
     modes = {
         "two_ranks": two_ranks,
+        "two_ranks_compiled": two_ranks_compiled,
         "killed": killed,
         "first rank fails": lambda folder: fit(Duel(partial(failing, 0)), devices=2, strategy="gan_ddp"),
         "second rank fails": lambda folder: fit(Duel(partial(failing, 1)), devices=2, strategy="gan_ddp"),

@@ -110,8 +110,7 @@ def test_a_second_fit_starts_an_average_of_its_own() -> None:
 
 def test_networks_that_do_not_move_are_their_own_average() -> None:
     def play(self: Duel, batch: Batch) -> None:
-        with self.turn("discriminator") as minimize:
-            minimize(self.discriminator_loss(batch))
+        self.minimize("discriminator", self.discriminator_loss, batch.images)
 
     fit(Duel(play), 5, callbacks=[ema := EMA(0.9)])
     assert furthest(averaged(ema), state(Duel().generator)) < 1e-7

@@ -1,4 +1,4 @@
-"""Turns, simultaneous moves, noise, counters, logs and non-finite losses."""
+"""Updates, simultaneous moves, noise, counters, logs and non-finite losses."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 
-from lightning_gans import Batch, Game, InputError
+from lightning_gans import Batch, InputError
 from lightning_gans import game as game_module
 from lightning_gans.errors import NonFiniteError
 from tests.games import PAPERS
 from tests.games.gan import make_gan
-from tests.helpers import Duel, fit, furthest, make_trainer, same, saving, state
+from tests.helpers import Duel, fit, furthest, in_training, make_trainer, same, saving, state
 
-# Turns
+# Updates
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
-def test_in_a_turn_only_its_player_gets_gradients_and_moves(player: str) -> None:
-    def play(self: Duel, batch: Batch) -> None:
-        with self.turn(player) as minimize:
-            minimize(self.discriminator_loss(batch) + self.generator_loss(batch))
+def test_in_an_update_only_its_player_gets_gradients_and_moves(player: str) -> None:
+    def both(self: Duel, x: Tensor) -> Tensor:
+        return self.discriminator_loss(x) + self.generator_loss(x)
 
-    game = Duel(play)
+    game = Duel(lambda self, batch: self.minimize(player, partial(both, self), batch.images))
     before = state(game)
     fit(game, 1)
     for name, parameter in game.named_parameters():
@@ -41,24 +41,28 @@ def test_in_a_turn_only_its_player_gets_gradients_and_moves(player: str) -> None
         assert torch.equal(parameter, before[name]) != mine
 
 
-def test_networks_can_be_trained_again_after_a_turn() -> None:
+def test_other_networks_are_frozen_in_an_update_alone() -> None:
     seen: list[list[bool]] = []
 
+    def loss(self: Duel, x: Tensor) -> Tensor:
+        seen.append([p.requires_grad for p in self.discriminator.parameters()])
+        return self.generator_loss(x)
+
     def play(self: Duel, batch: Batch) -> None:
-        with self.turn("generator"):
-            seen.append([p.requires_grad for p in self.discriminator.parameters()])
+        self.minimize("generator", partial(loss, self), batch.images)
         seen.append([p.requires_grad for p in self.parameters()])
 
     fit(Duel(play), 1)
-    assert seen == [[False] * 2, [True] * 4]
+    assert seen == [[False] * 2, [True] * 4] * 2  # in the dry run, too
 
 
-def test_networks_can_be_trained_again_after_a_turn_that_raised() -> None:
-    def play(self: Duel, batch: Batch) -> None:
-        with self.turn("generator"):
+def test_networks_can_be_trained_again_after_a_loss_that_raised() -> None:
+    def loss(self: Duel, x: Tensor) -> Tensor:
+        if in_training(self):
             raise ArithmeticError
+        return self.generator_loss(x)
 
-    game = Duel(play)
+    game = Duel(lambda self, batch: self.minimize("generator", partial(loss, self), batch.images))
     with pytest.raises(ArithmeticError):
         fit(game, 1)
     assert all(p.requires_grad for p in game.parameters())
@@ -86,32 +90,101 @@ def test_what_the_user_freezes_during_training_stays_frozen() -> None:
     assert not game.generator.weight.requires_grad
 
 
-def test_turns_outside_of_fit_are_refused() -> None:
-    with pytest.raises(RuntimeError, match=r"inside Trainer\.fit"), Duel().turn("generator"):
-        pass
+@pytest.mark.parametrize("play", [Duel.alternate, Duel.move_together])
+def test_updates_outside_of_fit_are_refused(play: Callable[..., None]) -> None:
+    with pytest.raises(RuntimeError, match=r"inside Trainer\.fit"):
+        play(Duel(), Batch(torch.zeros(2, 2)))
 
 
-def test_a_game_without_players_says_what_is_missing() -> None:
-    class Nobody(Duel):
-        players = Game.players  # type: ignore[assignment]
+def test_terms_of_a_loss_are_scalars_of_any_shape(tmp_path: Path) -> None:
+    def loss(self: Duel, x: Tensor) -> Any:
+        return self.generator_loss(x)[None], {"two": self.generator.bias.new_tensor(2.0), "three": torch.full((1, 1), 3.0)}
 
-    with pytest.raises(TypeError, match="Nobody must define players"):
-        fit(Nobody())
+    game = Duel(lambda self, batch: self.minimize("generator", partial(loss, self), batch.images))
+    fit(game, 2, logger=CSVLogger(tmp_path), log_every_n_steps=2)
+    assert logged(tmp_path, "generator/two") == {1: 2.0}
+    assert logged(tmp_path, "generator/three") == {1: 3.0}
+
+
+# What is no loss, by what is said of it
+NO_LOSSES: dict[str, Callable[[Duel, Tensor], Any]] = {
+    "a scalar tensor that depends on the generator's": lambda self, x: self.generator(x),
+    "scalar tensor": lambda self, x: 1.0,
+    "must return a scalar": lambda self, x: None,
+    "depends on the generator's parameters": lambda self, x: self.discriminator(x).mean(),
+    "a dictionary of scalar tensors": lambda self, x: (self.generator_loss(x), {"number": 1.0}),
+    "terms to be logged as a dictionary": lambda self, x: (self.generator_loss(x), self.generator_loss(x)),
+}
+
+
+@pytest.mark.parametrize("words", NO_LOSSES)
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+def test_what_is_no_loss_is_refused(words: str, together: bool) -> None:
+    def play(self: Duel, batch: Batch) -> None:
+        if together:
+            self.minimize_together(lambda x: {"generator": NO_LOSSES[words](self, x)}, batch.images)
+        else:
+            self.minimize("generator", partial(NO_LOSSES[words], self), batch.images)
+
+    with pytest.raises(InputError, match=words if not together or "depends on" not in words else "depend"):
+        fit(Duel(play), 1)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+def test_a_loss_of_an_unknown_player_is_refused(together: bool) -> None:
+    def play(self: Duel, batch: Batch) -> None:
+        if together:
+            self.minimize_together(lambda x: {"critic": self.generator_loss(x)}, batch.images)
+        else:
+            self.minimize("critic", self.generator_loss, batch.images)
+
+    with pytest.raises(InputError, match=r"no player 'critic'.*discriminator, generator"):
+        fit(Duel(play), 1)
+
+
+@pytest.mark.parametrize("returned", [None, 1.0, "losses"])
+def test_losses_that_are_not_by_player_are_refused(returned: Any) -> None:
+    def nothing(x: Tensor) -> Any:
+        return returned
+
+    with pytest.raises(InputError, match=rf"nothing must return a loss for each player by name, not {type(returned).__name__}"):
+        fit(Duel(lambda self, batch: self.minimize_together(nothing, batch.images)), 1)
+
+
+@pytest.mark.parametrize("play", [Duel.alternate, Duel.move_together])
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_callbacks_see_the_gradients_of_each_step(play: Callable[..., None], scaled: bool) -> None:
+    seen: list[tuple[int, float]] = []
+
+    class Look(Callback):
+        def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Any) -> None:
+            norm = torch.stack([p.grad.norm() for group in optimizer.param_groups for p in group["params"]]).norm()
+            seen.append((trainer.optimizers.index(optimizer), float(norm)))
+
+    class Heard(Duel):
+        def on_before_optimizer_step(self, optimizer: Any) -> None:
+            heard.append(self.trainer.optimizers.index(optimizer))
+
+    heard: list[int] = []
+    plugins = [MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=16.0))] if scaled else []
+    fit(Heard(play, gradient_clip_val=1e-3), 2, callbacks=[Look()], plugins=plugins)
+    assert [player for player, _ in seen] == heard == [0, 1] * 2
+    assert [norm for _, norm in seen] == pytest.approx([1e-3] * 4, rel=1e-2), "neither unscaled nor clipped"
 
 
 # Simultaneous moves
 
 
-def by_hand(play: Callable[[Duel, Batch], dict[str, Tensor]], steps: int = 3, shared: bool = False) -> dict[str, Tensor]:
+def by_hand(steps: int = 3, shared: bool = False) -> dict[str, Tensor]:
     """Plain SGD on gradients that are all taken before anybody moves."""
     batches: list[Tensor] = []
-    fit(Duel(lambda self, batch: batches.append(batch.images)), steps)
+    fit(Duel(lambda self, batch: batches.append(batch.images) if in_training(self) else None), steps)
     game = Duel()
     owned = {name: [p for network in networks for p in network.parameters()] for name, networks in game.players().items()}
     if shared:
         owned["generator"] += owned["discriminator"]
     for images in batches:
-        losses = play(game, Batch(images))
+        losses = game.both_losses(images)
         gradients = {name: torch.autograd.grad(losses[name], owned[name], retain_graph=True) for name in owned}
         with torch.no_grad():
             for name, parameters in owned.items():
@@ -120,14 +193,10 @@ def by_hand(play: Callable[[Duel, Batch], dict[str, Tensor]], steps: int = 3, sh
     return state(game)
 
 
-def both_losses(game: Duel, batch: Batch) -> dict[str, Tensor]:
-    return {"discriminator": game.discriminator_loss(batch), "generator": game.generator_loss(batch)}
-
-
 def test_simultaneous_moves_are_gradients_at_the_same_parameters() -> None:
     fit(game := Duel(Duel.move_together), 3)
     fit(alternating := Duel(Duel.alternate), 3)
-    assert furthest(state(game), by_hand(both_losses)) < 1e-6
+    assert furthest(state(game), by_hand()) < 1e-6
     assert furthest(state(alternating), state(game)) > 1e-4
 
 
@@ -137,26 +206,26 @@ def test_a_network_that_two_players_share_is_moved_by_both() -> None:
             return {"discriminator": [self.discriminator], "generator": [self.generator, self.discriminator]}
 
     fit(game := Shared(Duel.move_together), 3)
-    assert furthest(state(game), by_hand(both_losses, shared=True)) < 1e-6
+    assert furthest(state(game), by_hand(shared=True)) < 1e-6
 
 
 def test_a_move_without_a_gradient_for_a_parameter_leaves_it() -> None:
     def play(self: Duel, batch: Batch) -> None:
-        with self.simultaneously() as move:
-            move("generator", self.generator.bias.square().sum())
+        self.minimize_together(lambda: {"generator": self.generator.bias.square().sum()})
 
     fit(game := Duel(play), 2)
     assert torch.equal(game.generator.weight, Duel().generator.weight)
     torch.testing.assert_close(game.generator.bias, Duel().generator.bias * 0.8**2)
 
 
-def test_an_error_among_the_moves_steps_nobody() -> None:
-    def play(self: Duel, batch: Batch) -> None:
-        with self.simultaneously() as move:
-            move("generator", self.generator_loss(batch))
+def test_an_error_among_the_losses_steps_nobody() -> None:
+    def losses(self: Duel, x: Tensor) -> dict[str, Tensor]:
+        found = {"generator": self.generator_loss(x)}
+        if in_training(self):
             raise ArithmeticError
+        return found
 
-    game = Duel(play)
+    game = Duel(lambda self, batch: self.minimize_together(partial(losses, self), batch.images))
     with pytest.raises(ArithmeticError):
         fit(game, 1)
     assert same(state(game), state(Duel()))
@@ -179,12 +248,13 @@ def test_gradients_are_clipped_as_torch_does(play: Callable[..., None], algorith
     batches: list[Batch] = []
 
     def recorded(self: Duel, batch: Batch) -> None:
-        batches.append(batch)
+        if in_training(self):
+            batches.append(batch)
         play(self, batch)
 
     fit(game := Duel(recorded, gradient_clip_val=0.05, gradient_clip_algorithm=algorithm), 1)
     reference = Duel()
-    reference.discriminator_loss(batches[0]).backward(inputs=list(reference.discriminator.parameters()))
+    reference.discriminator_loss(batches[0].images).backward(inputs=list(reference.discriminator.parameters()))
     clip(reference.discriminator.parameters(), 0.05)
     torch.optim.SGD(reference.discriminator.parameters(), lr=0.1).step()
     for name, value in state(reference.discriminator).items():
@@ -224,9 +294,11 @@ def test_a_second_fit_counts_on_its_own() -> None:
 
 def counting(self: Duel, batch: Batch) -> None:
     """The loss is the number of the step, and a term its square."""
-    with self.turn("generator") as minimize:
-        step = torch.tensor(float(self.global_step))
-        minimize(step + 0 * self.generator.bias.sum(), squared=step.square())
+
+    def loss(step: Tensor) -> Any:
+        return step + 0 * self.generator.bias.sum(), {"squared": step.square()}
+
+    self.minimize("generator", loss, torch.tensor(float(self.global_step)))
 
 
 def logged(folder: Path, name: str) -> dict[int, float]:
@@ -272,7 +344,10 @@ def draws(steps: int = 2, **settings: Any) -> list[Tensor]:
     found: list[Tensor] = []
 
     def play(self: Duel, batch: Batch) -> None:
-        found.extend([self.noise_like(batch), self.noise(len(batch)), self.uniform(len(batch), 2), self.normal(len(batch), 2)])
+        if in_training(self):
+            found.extend(
+                [self.noise_like(batch), self.noise(len(batch)), self.uniform(len(batch), 2), self.normal(len(batch), 2)]
+            )
 
     fit(Duel(play), steps, **settings)
     return found
@@ -320,9 +395,9 @@ def poisoned(step: int, player: str, factor: float) -> Callable[[Duel, Batch], N
 
     def play(self: Duel, batch: Batch) -> None:
         for name in self.players():
-            with self.turn(name) as minimize:
-                loss = getattr(self, f"{name}_loss")(batch)
-                minimize(loss * factor if (name, self.global_step) == (player, step) else loss)
+            spoilt = (name, self.global_step) == (player, step)
+            loss = getattr(self, f"{name}_loss")
+            self.minimize(name, (lambda x, loss=loss: loss(x) * factor) if spoilt else loss, batch.images)
 
     return play
 
@@ -376,7 +451,7 @@ def test_other_data_modules_and_loaders_are_taken() -> None:
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, torch.arange(12)), batch_size=4)
     seen: list[Batch] = []
     trainer = make_trainer(3)
-    trainer.fit(Duel(lambda self, batch: seen.append(batch)), loader)
+    trainer.fit(Duel(lambda self, batch: seen.append(batch) if in_training(self) else None), loader)
     assert torch.cat([batch.conditions for batch in seen]).tolist() == list(range(12))
     torch.testing.assert_close(torch.cat([batch.images for batch in seen]), images / 4)
     with pytest.raises(InputError, match="fresh batches"):

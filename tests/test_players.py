@@ -14,7 +14,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
 
 from lightning_gans import InputError
-from lightning_gans.players import Players, laid_out_like
+from lightning_gans.players import Players, _advance, laid_out_like
 from tests.games.gaan import make_gaan
 from tests.games.wgan_gp import make_wgan_gp
 from tests.helpers import Duel, fit
@@ -73,7 +73,8 @@ def test_schedules_count_what_they_are_told_to(counts: str, steps_by_batch: list
 
 
 def test_a_schedule_counts_the_steps_that_were_taken() -> None:
-    game = make_wgan_gp(optimizer=partial(SGD, lr=1.0), scheduler=partial(ExponentialLR, gamma=0.5), critic_steps=3)
+    halve = partial(ExponentialLR, gamma=0.5)
+    game = make_wgan_gp(optimizer=partial(SGD, lr=1.0), scheduler=halve, schedule_counts="own", critic_steps=3)
     fit(game, 3, callbacks=[rates := Rates()])
     assert rates.seen == [[1.0, 1.0], [1.0, 0.5**3], [0.5, 0.5**6]], "the generator does not move in the first batch"
 
@@ -82,6 +83,34 @@ def test_gaans_rates_decay_on_one_counter_of_all_steps() -> None:
     game = make_gaan(discriminator_steps=5, scheduler=partial(StepLR, step_size=14, gamma=0.9))
     fit(game, 5, callbacks=[rates := Rates()])
     assert rates.seen == [pytest.approx([rate] * 3) for rate in (1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4)]
+
+
+@pytest.mark.parametrize("counts", [(1,) * 30, (7,) * 5, (0, 3, 4, 0, 1, 9, 2), (20, 1)])
+@pytest.mark.parametrize("size", [1, 2, 7, 14])
+def test_steps_that_are_only_counted_are_steps(size: int, counts: tuple[int, ...]) -> None:
+    def make() -> tuple[SGD, StepLR]:
+        optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=0.3)
+        return optimizer, StepLR(optimizer, size, gamma=0.9)
+
+    (fast, counted), (slow, stepped) = make(), make()
+    for count in counts:
+        _advance(counted, count)
+        for _ in range(count):
+            stepped.step()
+        assert fast.param_groups[0]["lr"] == slow.param_groups[0]["lr"]
+        assert counted.last_epoch == stepped.last_epoch
+    assert counted.state_dict() == stepped.state_dict()
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_a_bound_that_is_changed_on_the_way_holds_from_then_on(clip: float | None) -> None:
+    class Change(Callback):
+        def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+            pl_module.gradient_clip_val = clip if trainer.global_step else 1e-6
+
+    fit(game := Duel(), 3, callbacks=[Change()])
+    moved = (game.discriminator.weight - Duel().discriminator.weight).norm()
+    assert float(moved) <= 0.011 if clip else float(moved) > 0.011
 
 
 SCHEDULES: dict[str, Callable[..., LRScheduler]] = {

@@ -18,7 +18,7 @@ from lightning_gans import Adam, Batch, Game
 from lightning_gans.penalties import gradient_penalty
 from tests.games import GAMES
 from tests.games.gaan import make_gaan
-from tests.helpers import Duel, data_for, fit, furthest, record_arguments, state
+from tests.helpers import Duel, data_for, fit, furthest, in_training, record_arguments, state
 
 CLIPPING: dict[str, dict[str, Any]] = {
     "free": {},
@@ -59,9 +59,9 @@ def test_every_paper_trains_with_half_precision_and_a_loss_scale(name: str, imag
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_losses_are_computed_in_at_least_float32(precision: str) -> None:
-    losses = record_arguments(game := make_gaan(), "_minimize")
+    losses = record_arguments(game := make_gaan(), "_remember")
     fit(game, 1, precision=precision)
-    assert [loss.dtype for _, loss in losses] == [torch.float32] * 4
+    assert [loss.dtype for (each,) in losses for loss, _ in each.values()] == [torch.float32] * 4
 
 
 def test_the_penalty_is_in_float32_under_autocast() -> None:
@@ -100,17 +100,15 @@ def overflowing(player: str, together: bool) -> Callable[[Duel, Batch], None]:
     """The loss of ``player`` is finite at step 1, but its scaled gradient is not."""
 
     def play(self: Duel, batch: Batch) -> None:
-        def loss(name: str) -> Tensor:
-            return getattr(self, f"{name}_loss")(batch) * (1e37 if (name, self.global_step) == (player, 1) else 1)
+        def spoilt(name: str, x: Tensor) -> Tensor:
+            wrong = in_training(self) and (name, self.global_step) == (player, 1)
+            return getattr(self, f"{name}_loss")(x) * (1e37 if wrong else 1)
 
         if together:
-            with self.simultaneously() as move:
-                for name in self.players():
-                    move(name, loss(name))
+            self.minimize_together(lambda x: {name: spoilt(name, x) for name in self.players()}, batch.images)
             return
         for name in self.players():
-            with self.turn(name) as minimize:
-                minimize(loss(name))
+            self.minimize(name, partial(spoilt, name), batch.images)
 
     return play
 
@@ -122,7 +120,8 @@ def test_an_overflow_skips_the_step_of_its_player_alone(player: str, other: str,
     states: list[dict[str, Tensor]] = []
 
     def play(self: Duel, batch: Batch) -> None:
-        states.append(state(self))
+        if in_training(self):
+            states.append(state(self))
         overflowing(player, together)(self, batch)
 
     make = partial(Duel, play, optimizer=partial(Adam, fused=fused))
@@ -169,7 +168,7 @@ def test_every_paper_trains_on_a_gpu(name: str, precision: str, clipping: str, i
 def test_a_gpu_computes_what_a_processor_does_once_it_has_the_same_noise(
     name: str, monkeypatch: pytest.MonkeyPatch, image_folder: Path
 ) -> None:
-    monkeypatch.setattr(Game, "on_fit_start", lambda self: self._count_batches())  # noise stays with the processor's generator
+    monkeypatch.setattr(Game, "on_fit_start", lambda self: None)  # noise stays with the processor's generator
     draw = Game._draw
     monkeypatch.setattr(Game, "_draw", lambda self, sampler, n: draw(self, sampler, n).to(self.device))
     make = partial(GAMES[name], optimizer=partial(torch.optim.SGD, lr=0.1))

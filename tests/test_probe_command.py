@@ -40,7 +40,7 @@ class Teller(GAN):
         rows = images.flatten(1)[:, :60].unflatten(1, (10, 6))
         return rows.sum(2)
 
-    def features(self, images, layers):
+    def features(self, images, layers, condition=None):
         return self.discriminator.features(self.normalize(images), layers)
 
     def sample(self, n, condition=None, generator=None):
@@ -57,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("runs")
     (root / "teller.py").write_text(TELLER)
     networks = [
+        *("--model.prior=lightning_gans.Uniform", "--model.prior.dim=2"),
         *("--model.generator=lightning_gans.ConvGenerator", "--model.generator.latent_dim=2"),
         *("--model.generator.image_shape=[1,8,8]", "--model.generator.widths=[8,8]", "--model.generator.output=sigmoid"),
         *("--model.discriminator=lightning_gans.ConvNet", "--model.discriminator.image_shape=[1,8,8]"),

@@ -20,7 +20,7 @@ from tests.games import PAPERS
 from tests.games.gaan import make_gaan, make_noisy_gaan
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp
-from tests.helpers import fit, furthest, killed_game, same, saving, start, state
+from tests.helpers import fit, furthest, killed_game, make_trainer, same, saving, start, state
 from tests.test_players import SCHEDULES, Rates
 
 LENGTH = 10
@@ -156,7 +156,9 @@ def test_another_seed_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
         fit(make_gan(), 5, ckpt_path=checkpoint)
 
 
-@pytest.mark.parametrize("change", [{"lambda_p": 0.5}, {"lambda_w": None}, {"gradient_clip_val": 1.0}, {"match": "data"}])
+@pytest.mark.parametrize(
+    "change", [{"lambda_p": 0.5}, {"lambda_w": None}, {"gradient_clip_val": 1.0}, {"discriminator_steps": 3}]
+)
 def test_another_hyper_parameter_is_pointed_out(tmp_path: Path, change: dict[str, Any]) -> None:
     checkpoint = stopped(tmp_path, make_gaan)
     with pytest.warns(UserWarning, match=f"{next(iter(change))} was .* in the checkpoint"):
@@ -176,10 +178,19 @@ def test_the_checkpoint_of_other_networks_is_refused(tmp_path: Path, width: tupl
         fit(make_gan(generator=MLP(2, 2, width, output="sigmoid")), 5, ckpt_path=checkpoint)
 
 
+@pytest.mark.parametrize(("before", "after"), [(False, True), (True, False)])
+def test_the_checkpoint_of_other_players_is_refused_for_training_alone(tmp_path: Path, before: bool, after: bool) -> None:
+    checkpoint = stopped(tmp_path, make_gaan, encoder_alone=before)
+    with pytest.raises(InputError, match="the autoencoder trains other networks"):
+        fit(make_gaan(encoder_alone=after), 5, ckpt_path=checkpoint)
+    data = Images("grid25", batch_size=32)
+    make_trainer().test(make_gaan(encoder_alone=after), datamodule=data, ckpt_path=checkpoint, verbose=False)
+
+
 def test_a_checkpoint_can_be_loaded_without_a_trainer(tmp_path: Path) -> None:
     fit(game := make_gan(prior=Uniform(2)), 4, **saving(tmp_path))
     loaded = type(game).load_from_checkpoint(
-        tmp_path / "step=4.ckpt", generator=game.generator, discriminator=game.discriminator
+        tmp_path / "step=4.ckpt", generator=game.generator, discriminator=game.discriminator, prior=game.prior
     )
     assert same(state(loaded), state(game))
     assert loaded.hparams["discriminator_scale"] == 0.5

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_gans import GAN, MLP, Adam, Images
+from lightning_gans import GAN, MLP, Adam, Images, Uniform
 from lightning_gans.data.source import decode_caption
 from tests.helpers import make_trainer
 
@@ -55,7 +55,8 @@ def test_two_steps_train_a_gan_on_it(real):
     size = real.shape[0] * real.shape[1] ** 2
     # An MLP takes flat samples: enough to see that batches of the right kind arrive.
     generator = torch.nn.Sequential(MLP(2, size, (16,), output="tanh"), torch.nn.Unflatten(1, real.shape))
-    game = GAN(generator, torch.nn.Sequential(torch.nn.Flatten(), MLP(size, 1, (16,))), optimizer=partial(Adam, lr=1e-3))
+    discriminator = torch.nn.Sequential(torch.nn.Flatten(), MLP(size, 1, (16,)))
+    game = GAN(generator, discriminator, Uniform(2), optimizer=partial(Adam, lr=1e-3))
     before = [p.detach().clone() for p in game.parameters()]
     make_trainer(2).fit(game, datamodule=real)
     assert all(not torch.equal(p, q) for p, q in zip(game.parameters(), before, strict=True))

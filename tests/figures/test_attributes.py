@@ -25,6 +25,7 @@ class Faces(Album):
     """Images whose left half is brighter by 0.5 where they are ``lit``; ``rare`` holds for three of them, ``even`` for half."""
 
     name, attributes = "faces", ("even", "lit", "rare")
+    condition_name = "attributes"
     condition_kinds: ClassVar = {"attributes": ConditionKind("attributes", 3)}
     shares = torch.tensor([2, 3, 30])
 
@@ -109,6 +110,7 @@ def test_an_unknown_attribute_is_refused_with_those_there_are() -> None:
 
 
 class Uncounted(Faces):
+    condition_name = "attributes"
     condition_kinds: ClassVar = {"labels": ConditionKind("labels", 2)}
 
 
