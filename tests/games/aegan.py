@@ -15,8 +15,9 @@ from lightning_gans import (
     AEGANGenerator,
     AEGANLatentDiscriminator,
     Normal,
+    Uniform,
 )
-from tests.games import IMAGE
+from tests.games import GRID, IMAGE
 
 NAMES = ("rx", "rz", "x_hat", "x_tilde", "z_hat", "z_tilde")
 AAE = {"lambda_x_hat": 0.0, "lambda_x_tilde": 0.0, "lambda_z_tilde": 0.0, "lambda_rz": 0.0}
@@ -29,8 +30,9 @@ def make_aegan(**settings: Any) -> AEGAN:
         "generator": MLP(2, 2, (16,), output="sigmoid"),
         "image_discriminator": MLP(2, 1, (16,)),
         "latent_discriminator": MLP(2, 1, (16,)),
+        "prior": Uniform(2),
     }
-    return AEGAN(**{**networks, **settings})
+    return AEGAN(**{**networks, **GRID, **settings})
 
 
 def make_image_aegan(noise: float = 0.0, dropout: float = 0.0, **settings: Any) -> AEGAN:
@@ -42,17 +44,9 @@ def make_image_aegan(noise: float = 0.0, dropout: float = 0.0, **settings: Any) 
         "generator": AEGANGenerator(4, IMAGE, base=8, skip=4, widths=(16, 8), factors=(2, 1)),
         "image_discriminator": AEGANDiscriminator(IMAGE, (8, 16), (2, 1), **noises),
         "latent_discriminator": AEGANLatentDiscriminator(4, layers=3, width=4, hidden=8, **noises),
+        "prior": Normal(4),
     }
-    return AEGAN(
-        **{
-            **networks,
-            "prior": Normal(4),
-            "data_range": (-1.0, 1.0),
-            "data_scale": 1.0,
-            "scheduler": None,
-            **settings,
-        }
-    )
+    return AEGAN(**{**networks, **settings})
 
 
 # Without a bound the steps of plain gradient descent would be too long: the norms multiply gradients, and codes have no bound
