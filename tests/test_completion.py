@@ -29,7 +29,9 @@ QUIET = {
     "evaluation.num_samples": 50,
     "pictures.num_images": 4,
     "pictures.num_points": 50,
-    "data.batch_size": 8,
+    "pictures.kinds": "[samples, reconstructions]",
+    "evaluation.modes": "null",
+    "data.batch_size": 4,
 }
 
 
@@ -127,7 +129,7 @@ def own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dataset", ["ring8", "digits"])
 def test_a_small_ali_of_ones_own_trains_samples_reconstructs_and_is_measured(tmp_path: Path, dataset: str) -> None:
     own(tmp_path)
-    measured = {} if dataset == "ring8" else {"evaluation__metrics": "[reconstruction]"}
+    measured = {"evaluation__modes": "gaan"} if dataset == "ring8" else {"evaluation__metrics": "[reconstruction]"}
     run("fit", "--model", "my_papers.TinyALI", data__dataset=dataset, **measured)
     folder = next(Path("runs").glob("*/version_0"))
     assert list(folder.glob("pictures/samples_*.png"))

@@ -12,12 +12,13 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from lightning_gans import SAE, Evaluation, Images, InputError
+from lightning_gans import Evaluation, Images, InputError
 from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.real.images import RealSet
 from lightning_gans.evaluation.samples.drawing import samples
 from lightning_gans.evaluation.samples.quantise import quantise
 from tests.evaluation.tiny import Noise, Tiny, noise_images
+from tests.games.sae import make_sae
 from tests.helpers import on_ranks
 
 ALL = ("fd", "kid", "is", "prdc")
@@ -109,7 +110,7 @@ def test_without_a_prior_of_its_own_a_model_gets_reconstruction_scores_only(data
 def test_points_that_come_from_points_are_reconstructions_too() -> None:
     (points := Images("grid25")).setup("fit")
     measuring = Evaluation(["modes", "diversity"], num_samples=200).evaluator(points)
-    game = SAE()
+    game = make_sae()
     assert all(name.startswith("reconstruction_") for name in measuring.measure(game))
 
 

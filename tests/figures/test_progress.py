@@ -12,13 +12,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_gans import SAE, Pictures
+from lightning_gans import Pictures
 from lightning_gans.figures import kinds, plots
 from lightning_gans.figures.kinds import reconstructions, samples
 from lightning_gans.figures.progress import Progress
 from lightning_gans.figures.subject import Subject
 from tests.figures.test_kinds import Album, Copyist, Placer, Plane, subject, tiles, to_bytes
 from tests.games.gaan import make_gaan, make_image_gaan
+from tests.games.sae import make_sae
 from tests.helpers import fit, made_images, make_images, saving
 
 
@@ -46,11 +47,11 @@ def test_what_was_kept_with_other_settings_is_not_set_beside_what_is_kept_now(tm
 
 
 def test_samples_of_an_empirical_prior_are_others_each_time_and_not_kept() -> None:
-    assert not kinds.keeps("samples", Subject(SAE()))
-    assert kinds.keeps("reconstructions", Subject(SAE()))
+    assert not kinds.keeps("samples", Subject(make_sae()))
+    assert kinds.keeps("reconstructions", Subject(make_sae()))
     assert kinds.keeps("samples", Subject(make_gaan()))
     assert not kinds.keeps("interpolations", Subject(make_gaan()))
-    assert Subject(SAE(), step=3).samples_of == "reconstructed training samples of SAE, step 3"
+    assert Subject(make_sae(), step=3).samples_of == "reconstructed training samples of SAE, step 3"
 
 
 def test_the_first_the_last_and_some_evenly_between_are_shown_and_kinds_kept_apart(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def make_image_gaan(**settings: Any) -> GAAN:
             "generator": ConvGenerator(4, IMAGE, (16, 8), output="sigmoid", norm=None),
             "discriminator": ConvNet(IMAGE, 1, (8, 16), norm=None),
             "prior": Uniform(4),
+            "optimizer": GRID["optimizer"],
             **settings,
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_mode_score_needs_labels_and_a_classifier_of_these_classes(data: Image
     with pytest.raises(InputError, match=r"mode_score, which needs a class for every image of noise"):
         measures(unlabelled)
     data = noise_of_three_classes(tmp_path)
-    data.classes = ("a", "b", "c", "d")
+    data.opened.description = replace(data.opened.description, classes=("a", "b", "c", "d"))
     with pytest.raises(InputError, match=r"needs a classifier of the 4 classes of noise; set evaluation\.features"):
         measures(data)
 
