@@ -15,7 +15,7 @@ from torch import Tensor
 from lightning_gans import Evaluation, Images, InputError
 from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.real.images import RealSet
-from lightning_gans.evaluation.samples.drawing import samples
+from lightning_gans.evaluation.samples.drawing import evaluating, samples
 from lightning_gans.evaluation.samples.quantise import quantise
 from tests.evaluation.tiny import Noise, Tiny, noise_images
 from tests.games.sae import make_sae
@@ -105,6 +105,19 @@ def test_without_a_prior_of_its_own_a_model_gets_reconstruction_scores_only(data
     model = Noise()
     model.prior.empirical = True
     assert {*evaluator(data).measure(model)} == {"reconstruction_fd_tiny"}
+
+
+def test_every_rank_measures_with_the_batch_statistics_of_the_first(tmp_path: Path) -> None:
+    def work(rank: int) -> None:
+        network = torch.nn.BatchNorm1d(2)
+        network.running_mean.fill_(rank + 1.0)  # type: ignore[union-attr]
+        with evaluating(network):
+            torch.save(network(torch.ones(1, 2)), tmp_path / f"rank{rank}.pt")
+
+    on_ranks(work, tmp_path)
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
+    assert torch.equal(first, second)
+    assert torch.equal(first, torch.zeros(1, 2))
 
 
 def test_points_that_come_from_points_are_reconstructions_too() -> None:
