@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from lightning_gans.losses import at_least_float32
 
 # Of (1 +- cosine) / 2: float32 cannot tell the cosines of closer symbols apart, and the logarithm stays finite.
 _SMALLEST = 1e-6
+
+
+def on_sphere(numbers: Tensor) -> Tensor:
+    """Symbols: the rows of ``numbers`` ``(N, dim)`` scaled to unit length, in at least float32."""
+    return F.normalize(at_least_float32(numbers), dim=1)
 
 
 def h(cosine: Tensor, p: float) -> Tensor:

@@ -149,7 +149,7 @@ class _Trial(Updates):
         self.doing = "step"
 
     def take(self, player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]) -> Losses:
-        self.doing = name_of(loss)
+        self.doing = name_of(loss) if player is None else f"for the {player} {name_of(loss)}"
         losses, gradients = self.gradients(player, loss, inputs)
         for name, of_player in gradients.items():
             if all(gradient is None for gradient in of_player):

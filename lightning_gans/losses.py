@@ -80,6 +80,11 @@ def binary_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(at_least_float32(logits), at_least_float32(target))
 
 
+def mean_absolute_error(x: Tensor, y: Tensor) -> Tensor:
+    """Absolute difference, mean over batch and dimensions."""
+    return F.l1_loss(at_least_float32(x), at_least_float32(y))
+
+
 def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
     """Squared difference, mean over batch and dimensions."""
     return F.mse_loss(at_least_float32(x), at_least_float32(y))

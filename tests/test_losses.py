@@ -13,6 +13,7 @@ from lightning_gans.losses import (
     binary_cross_entropy,
     discriminator_loss,
     generator_loss,
+    mean_absolute_error,
     mean_squared_error,
 )
 
@@ -115,11 +116,12 @@ def test_cross_entropies_agree_with_torch():
 def test_reconstruction_terms_are_means_over_batch_and_dimensions():
     x = torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert mean_squared_error(x, x + 0.5).item() == pytest.approx(0.25)
+    assert mean_absolute_error(x + 0.5, x).item() == mean_absolute_error(x - 0.5, x).item() == pytest.approx(0.5)
     entropy = -(x * x.log() + (1 - x) * (1 - x).log()).mean()
     torch.testing.assert_close(binary_cross_entropy(torch.logit(x), x), entropy)
 
 
-@pytest.mark.parametrize("term", [binary_cross_entropy, mean_squared_error])
+@pytest.mark.parametrize("term", [binary_cross_entropy, mean_absolute_error, mean_squared_error])
 def test_reconstruction_terms_are_float32_on_sixteen_bit_input(term):
     half = torch.full((2, 3), 0.25, dtype=torch.bfloat16)
     assert term(half, half).dtype == torch.float32

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
-from lightning_gans.cosines import cosines, kernel_loss, self_loss, shell_loss
+from lightning_gans.cosines import cosines, kernel_loss, on_sphere, self_loss, shell_loss
 from lightning_gans.game import Game
-from lightning_gans.losses import at_least_float32
 from lightning_gans.networks import Network, kept_statistics
 from lightning_gans.priors import Empirical
 from lightning_gans.protocols import Condition
@@ -130,31 +127,22 @@ class SAE(Game):
 
     def symbols(self, x: Tensor, blur: Tensor | None) -> tuple[Pair, Pair]:
         """Lines 1 to 3: the symbols s_0, s_1 of samples and f_0, f_1 of fakes, each ``(N, dim)`` of the global batch."""
-        real = [on_sphere(unit, x) for unit in self.units]
+        real = [on_sphere(unit(x)) for unit in self.units]
         seeds = [s.detach() for s in real]
         if blur is not None:
             seeds[0] = self.prior.project(seeds[0] + blur)
-        made = [self.make(i, seed) for i, seed in enumerate(seeds)]
-        with kept_statistics(*self.units):
-            fake = [on_sphere(self.units[0], made[1]), on_sphere(self.units[1], made[0])]
+        I_0 = self.generator(seeds[0].to(self.dtype))
+        with kept_statistics(self.generator, *self.units):
+            I_1 = self.generator(seeds[1].to(self.dtype))
+            fake = [on_sphere(self.units[0](I_1)), on_sphere(self.units[1](I_0))]
         four = self.gather(torch.stack([*real, *fake], dim=1)).unbind(1)
         return four[:2], four[2:]
 
-    def make(self, i: int, seeds: Tensor) -> Tensor:
-        """I_i of line 2."""
-        with nullcontext() if i == 0 else kept_statistics(self.generator):
-            return self.generator(seeds.to(self.dtype))
-
     def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
         """The symbols ``(N, dim)`` of images by D_0, of unit length."""
-        return on_sphere(self.units[0], self.normalize(images)).to(self.dtype)
+        return on_sphere(self.diversifying_encoder(self.normalize(images))).to(self.dtype)
 
     def unit_symbols(self, images: Tensor) -> Tensor:
         """``(N, 2, dim)``: the symbols of images by both units, the generalising first, as in Fig. 6."""
         x = self.normalize(images)
-        return torch.stack([on_sphere(unit, x) for unit in reversed(self.units)], dim=1)
-
-
-def on_sphere(unit: Network, x: Tensor) -> Tensor:
-    """What a unit makes of samples, scaled to unit length, in at least float32."""
-    return F.normalize(at_least_float32(unit(x)), dim=1)
+        return torch.stack([on_sphere(unit(x)) for unit in reversed(self.units)], dim=1)
