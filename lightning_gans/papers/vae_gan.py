@@ -126,7 +126,6 @@ class VAEGAN(Game):
         """Whether G and D move, given D's costs of real and generated samples ``(2,)``; the same on all ranks."""
         assert self.margin is not None
         costs = self.batch_mean(costs[None])
-        won = (costs < self.equilibrium - self.margin).any()
-        lost = (costs > self.equilibrium + self.margin).any()
-        wins, loses = torch.stack([won, lost]).tolist()
+        wins = bool((costs < self.equilibrium - self.margin).any())
+        loses = bool((costs > self.equilibrium + self.margin).any())
         return {"generator": wins or not loses, "discriminator": loses or not wins}

@@ -18,11 +18,12 @@ class VAEGANPrinted(VAEGAN):
         min over G of gamma L_llike + (1 - gamma) L_GAN
 
     Args:
-        **arguments: those of ``VAEGAN`` but for ``margin`` and ``equilibrium``.
+        **arguments: those of ``VAEGAN``, of which ``margin`` and ``equilibrium`` do nothing.
     """
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{**arguments, "margin": None})
+        super().__init__(**arguments)
+        self.margin = None
 
     def discriminate(self, x: Tensor, generated: Tensor, reconstructed: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.discriminator(torch.cat([x, generated, reconstructed]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans import MLP, VAEGAN, VAEGANMLP, Adam, Images, InputError, Normal, Uniform, VAEGANPrinted
+from lightning_gans.capture import Operations
 from lightning_gans.posteriors import DiagonalNormal
 from tests.games import GAMES, IMAGE
 from tests.games.vae_gan import make_image_vae_gan, make_vae_gan
-from tests.helpers import COMMON, Noise, arguments, fit, furthest, matters, record_arguments, record_turns, state
+from tests.helpers import COMMON, Noise, arguments, fit, furthest, matters, record_arguments, record_turns, saving, state
 
 sgd = {"optimizer": partial(torch.optim.SGD, lr=0.1)}
 POINTS = torch.rand(32, 2, generator=torch.Generator().manual_seed(3))
@@ -122,6 +124,14 @@ def test_what_is_printed_has_no_margin() -> None:
     assert game.margin is None
 
 
+def test_what_is_printed_is_loaded_from_its_checkpoint(tmp_path: Path) -> None:
+    fit(game := make_vae_gan(VAEGANPrinted, gamma=0.2), 1, **saving(tmp_path))
+    networks = {name: getattr(make_vae_gan(), name) for name in ("encoder", "generator", "discriminator", "prior")}
+    loaded = VAEGANPrinted.load_from_checkpoint(tmp_path / "step=1.ckpt", **networks)
+    assert (loaded.gamma, loaded.margin) == (0.2, None)
+    assert furthest(state(loaded), state(game)) == 0
+
+
 def test_the_terms_that_are_logged_are_those_of_the_losses() -> None:
     game, logged = make_vae_gan(gamma=0.3), {}
     game.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign,assignment]
@@ -199,6 +209,15 @@ GATES = {
 @pytest.mark.parametrize(("costs", "moves"), GATES.values(), ids=GATES)
 def test_the_player_that_is_ahead_sits_out(costs: tuple[float, float], moves: tuple[bool, bool]) -> None:
     assert make_vae_gan().gates(torch.tensor(costs)) == dict(zip(("generator", "discriminator"), moves, strict=True))
+
+
+@pytest.mark.parametrize("margin", [0.35, None])
+def test_a_step_waits_for_the_device_only_where_it_has_a_margin(margin: float | None) -> None:
+    """A graph, which cannot wait, must see it."""
+    game = make_vae_gan(margin=margin)
+    with Operations() as trace:
+        game.losses(POINTS, POINTS, POINTS)
+    assert bool(trace.waits) == (margin is not None)
 
 
 def test_without_a_margin_nothing_is_asked_of_the_costs() -> None:
