@@ -294,8 +294,8 @@ class Game(Doors):
             self._moving().players.count_step(player)
             self._history.add(step, player, loss)
             for name, value in terms.items():
-                if value.dim() == 0:
-                    self._history.add(step, f"{player}/{name}", value)
+                if value.numel() == 1:
+                    self._history.add(step, f"{player}/{name}", value.reshape(()))
         return {player: terms for player, (_, terms) in losses.items()}
 
     def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:

@@ -29,7 +29,7 @@ QUIET = {
     "evaluation.num_samples": 50,
     "pictures.num_images": 4,
     "pictures.num_points": 50,
-    "pictures.kinds": "[samples, reconstructions]",
+    "pictures.kinds": "[samples]",
     "evaluation.modes": "null",
     "data.batch_size": 4,
 }
@@ -130,7 +130,7 @@ def own(tmp_path: Path) -> None:
 def test_a_small_ali_of_ones_own_trains_samples_reconstructs_and_is_measured(tmp_path: Path, dataset: str) -> None:
     own(tmp_path)
     measured = {"evaluation__modes": "gaan"} if dataset == "ring8" else {"evaluation__metrics": "[reconstruction]"}
-    run("fit", "--model", "my_papers.TinyALI", data__dataset=dataset, **measured)
+    run("fit", "--model", "my_papers.TinyALI", data__dataset=dataset, pictures__kinds="[samples, reconstructions]", **measured)
     folder = next(Path("runs").glob("*/version_0"))
     assert list(folder.glob("pictures/samples_*.png"))
     assert list(folder.glob("pictures/reconstructions_*.png"))

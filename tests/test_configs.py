@@ -31,7 +31,7 @@ NOT_CAPTURED = {
     "gan_mnist": "SGD, the optimizer of the discriminator, cannot be captured; use Adam",
     **{f"vae_gan_{data}": "it branches on the value of a tensor" for data in ("grid25", "mnist", "celeba", "cifar10")},
 }
-NOISE_LAYERS = re.compile(r"aegan_(?!grid25)|gan_anime")
+NOISE_LAYERS = re.compile(r"aegan_(?!grid25)|gan_anime|(md|reg_)gan_mnist$")  # or dropout
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda file: file.stem)

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
-from lightning_gans import Batch, InputError
+from lightning_gans import MLP, Batch, InputError
 from lightning_gans import game as game_module
 from lightning_gans.errors import NonFiniteError
 from tests.games import PAPERS
@@ -218,3 +218,10 @@ def test_a_loader_of_batches_is_taken() -> None:
 def test_an_optimizer_for_nobody_is_refused() -> None:
     with pytest.raises(InputError, match=r"no player 'critic'.*discriminator, generator"):
         fit(make_gan(optimizers={"critic": torch.optim.SGD}), 1)
+
+
+def test_a_generator_of_a_known_range_gives_it_to_the_data() -> None:
+    assert make_gan(generator=MLP(2, 2, (4,), output="tanh")).data_range == (-1.0, 1.0)
+    assert make_gan(generator=MLP(2, 2, (4,), output="sigmoid")).data_range == (0.0, 1.0)
+    assert make_gan(generator=MLP(2, 2, (4,))).data_range == (-1.0, 1.0)
+    assert make_gan(generator=MLP(2, 2, (4,)), data_range=(0.0, 2.0)).data_range == (0.0, 2.0)

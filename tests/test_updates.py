@@ -105,8 +105,8 @@ NO_LOSSES: dict[str, Callable[[Duel, Tensor], Any]] = {
     "scalar tensor": lambda self, x: 1.0,
     "must return a scalar": lambda self, x: None,
     "depends on the generator's parameters": lambda self, x: self.discriminator(x).mean(),
-    "a dictionary of scalar tensors": lambda self, x: (self.generator_loss(x), {"number": 1.0}),
-    "terms to be logged as a dictionary": lambda self, x: (self.generator_loss(x), self.generator_loss(x)),
+    "a dictionary of tensors by name": lambda self, x: (self.generator_loss(x), {"number": 1.0}),
+    "what else it tells as a dictionary": lambda self, x: (self.generator_loss(x), self.generator_loss(x)),
 }
 
 

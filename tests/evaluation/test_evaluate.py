@@ -50,7 +50,7 @@ def test_the_numbers_are_those_of_the_callback(data: Images, tmp_path: Path) -> 
     settings: Any = {"metrics": metrics, "features": TINY, "num_samples": 700, "num_real": 90, "seed": 4}
     game = make_image_gaan()
     for parameter in game.generator.parameters():
-        parameter.data *= 4  # or every image is grey
+        parameter.data *= 12  # or every image is grey
     fit(game, 2, data, callbacks=[Evaluation(**settings)], default_root_dir=tmp_path / "run")
     (file,) = (tmp_path / "run").rglob("evaluation.jsonl")
     record = json.loads(file.read_text())
