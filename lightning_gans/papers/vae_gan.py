@@ -101,8 +101,8 @@ class VAEGAN(Game):
         terms |= {f"sits_out_{player}": costs.new_full((), not moving) for player, moving in moves.items()}
         losses: dict[str, Loss] = {
             "encoder": (prior + llike, terms),
-            "generator": self.gamma * llike + (1 - self.gamma) * self.adversarial_loss(fake),
-            "discriminator": 0.5 * costs[0] + 0.5 * costs[1],
+            "generator": self.gamma * llike + self.adversarial_loss(fake),
+            "discriminator": self.discriminator_loss(costs),
         }
         return {player: loss for player, loss in losses.items() if moves.get(player, True)}
 
@@ -118,8 +118,12 @@ class VAEGAN(Game):
         return (0.5 * (at_least_float32(made) - at_least_float32(real)).square().flatten(1)).sum(dim=1).mean()
 
     def adversarial_loss(self, fake: Tensor) -> Tensor:
-        """G's part of L_GAN, given D's logits."""
-        return generator_loss(fake)
+        """G's part of L_GAN with its weight, given D's logits."""
+        return (1 - self.gamma) * generator_loss(fake)
+
+    def discriminator_loss(self, costs: Tensor) -> Tensor:
+        """Minus L_GAN, halved, given D's costs of real and generated samples ``(2,)``."""
+        return 0.5 * costs[0] + 0.5 * costs[1]
 
     @torch.no_grad()
     def gates(self, costs: Tensor) -> dict[str, bool]:

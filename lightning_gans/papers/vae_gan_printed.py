@@ -15,7 +15,8 @@ class VAEGANPrinted(VAEGAN):
     """``VAEGAN`` by Algorithm 1 of the paper: D is shown reconstructions too, G minimises L_GAN as it stands, all always move.
 
         L_GAN = log sigma(D(x)) + log(1 - sigma(D(x~))) + log(1 - sigma(D(x_p)))
-        min over G of gamma L_llike + (1 - gamma) L_GAN
+        min over G of gamma L_llike + L_GAN                         the authors' code has (1 - gamma) L_GAN
+        max over D of L_GAN
 
     Args:
         **arguments: those of ``VAEGAN``, of which ``margin`` and ``equilibrium`` do nothing.
@@ -32,3 +33,7 @@ class VAEGANPrinted(VAEGAN):
     def adversarial_loss(self, fake: Tensor) -> Tensor:
         """Of both kinds of fakes the sum."""
         return 2 * generator_loss(fake, "minimax")
+
+    def discriminator_loss(self, costs: Tensor) -> Tensor:
+        """Minus L_GAN; the second cost is the mean over both kinds of fakes."""
+        return costs[0] + 2 * costs[1]

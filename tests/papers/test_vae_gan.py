@@ -36,13 +36,14 @@ def reference_losses(game: VAEGAN, x: Tensor, epsilon: Tensor, z_p: Tensor) -> d
     llike = ((layer(x) - layer(again)) ** 2 / 2).sum() / n
     real = -D(x).sigmoid().log().mean()
     of_made, of_again = (-(1 - D(y).sigmoid()).log().mean() for y in (made, again))
-    printed = isinstance(game, VAEGANPrinted)
-    fake = (of_made + of_again) / 2 if printed else of_made
-    fooled = -of_made - of_again if printed else -D(made).sigmoid().log().mean()
+    if isinstance(game, VAEGANPrinted):
+        L_GAN = -real - of_again - of_made
+        return {"encoder": prior + llike, "generator": gamma * llike + L_GAN, "discriminator": -L_GAN}
+    fooled = -D(made).sigmoid().log().mean()
     return {
         "encoder": prior + llike,
         "generator": gamma * llike + (1 - gamma) * fooled,
-        "discriminator": (real + fake) / 2,
+        "discriminator": (real + of_made) / 2,
     }
 
 
@@ -103,7 +104,8 @@ def test_the_losses_of_samples_made_by_hand() -> None:
     assert game.likelihood(X, AGAIN).item() == 4.0
     real, fake = game.discriminate(X, MADE, AGAIN)
     assert (real.tolist(), fake.tolist()) == ([[6.0]], [[1.0]])
-    assert game.adversarial_loss(fake).item() == pytest.approx(math.log(1 + math.exp(-1)))
+    assert game.adversarial_loss(fake).item() == pytest.approx((1 - game.gamma) * math.log(1 + math.exp(-1)))
+    assert game.discriminator_loss(torch.tensor([0.25, 0.75])).item() == 0.5
 
 
 def test_the_losses_of_samples_made_by_hand_as_printed() -> None:
@@ -113,6 +115,7 @@ def test_the_losses_of_samples_made_by_hand_as_printed() -> None:
     real, fake = game.discriminate(X, MADE, AGAIN)
     assert (real.tolist(), fake.tolist()) == ([[6.0]], [[1.0], [2.0]])
     assert game.adversarial_loss(fake).item() == pytest.approx(-math.log(1 + math.exp(1)) - math.log(1 + math.exp(2)))
+    assert game.discriminator_loss(torch.tensor([0.25, 0.75])).item() == 1.75
 
 
 def test_what_is_printed_has_no_margin() -> None:
