@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 
-from lightning_gans import MDGAN, MLP, ConvGenerator, ConvNet, Uniform
+from lightning_gans import MDGAN, MLP, ConvGenerator, ConvNet, MDGANByGAAN, Uniform
 from tests.games import GRID, IMAGE
 
 
-def make_mdgan(**settings: Any) -> MDGAN:
+def make_mdgan(paper: type[MDGAN] = MDGAN, **settings: Any) -> MDGAN:
     torch.manual_seed(1)
     networks = {
         "encoder": MLP(2, 2, (16,)),
@@ -19,7 +20,7 @@ def make_mdgan(**settings: Any) -> MDGAN:
         "diffusion_discriminator": MLP(2, 1, (16,)),
         "prior": Uniform(2),
     }
-    return MDGAN(**{**networks, **GRID, **settings})
+    return paper(**{**networks, **GRID, **settings})
 
 
 def make_image_mdgan(**settings: Any) -> MDGAN:
@@ -34,4 +35,8 @@ def make_image_mdgan(**settings: Any) -> MDGAN:
     return MDGAN(**{**networks, **settings})
 
 
-GAMES = {"mdgan": make_mdgan, "mdgan on images": make_image_mdgan}
+GAMES = {
+    "mdgan": make_mdgan,
+    "mdgan by GAAN's authors": partial(make_mdgan, MDGANByGAAN),
+    "mdgan on images": make_image_mdgan,
+}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_gans import MDGAN, MLP, Adam, Images, InputError, Uniform
+from lightning_gans import MDGAN, MLP, Adam, Images, InputError, MDGANByGAAN, Uniform
 from tests.games.mdgan import make_mdgan
 from tests.helpers import COMMON, Noise, arguments, fit, furthest, matters, record_arguments, record_turns, sgd_step, state
 
@@ -21,9 +21,10 @@ def cross_entropy(logits: Tensor, label: float) -> Tensor:
     return -(label * probability.log() + (1 - label) * (1 - probability).log()).mean()
 
 
+@pytest.mark.parametrize("paper", [MDGAN, MDGANByGAAN])
 @pytest.mark.parametrize("lambda_m", [0.0, 0.01, 3.0])
-def test_a_batch_is_four_steps_by_their_formulas(lambda_m: float) -> None:
-    game = make_mdgan(lambda_m=lambda_m, **SGD)
+def test_a_batch_is_four_steps_by_their_formulas(lambda_m: float, paper: type[MDGAN]) -> None:
+    game = make_mdgan(paper, lambda_m=lambda_m, **SGD)
     batches = record_arguments(game, "step")
     fit(game, 2)
     reference = make_mdgan()
@@ -33,13 +34,19 @@ def test_a_batch_is_four_steps_by_their_formulas(lambda_m: float) -> None:
         x, noise = batch.images, Noise(reference.prior, step)
         sgd_step([D1], cross_entropy(D1(x), 1) + cross_entropy(D1(G(E(x)).detach()), 0))
         again = G(E(x))
-        sgd_step([E, G], ((x - again) ** 2).mean() + lambda_m * cross_entropy(D1(again), 1))
+        if paper is MDGAN:
+            sgd_step([E, G], ((x - again) ** 2).mean() + lambda_m * cross_entropy(D1(again), 1))
+        else:
+            sgd_step([E, G], ((x - again) ** 2).sum(dim=1).mean() - lambda_m * D1(again).sigmoid().mean())
         sgd_step([D2], cross_entropy(D2(G(E(x)).detach()), 1) + cross_entropy(D2(G(noise.z()).detach()), 0))
         sgd_step([G], cross_entropy(D2(G(noise.z())), 1))
     assert furthest(state(game), state(reference)) < 1e-6
 
 
-def test_the_terms_of_the_manifold_step_on_numbers_that_can_be_checked_by_hand() -> None:
+@pytest.mark.parametrize(("paper", "distance", "adversarial"), [(MDGAN, 1.25, 0.6931472), (MDGANByGAAN, 2.5, -0.5)])
+def test_the_terms_of_the_manifold_step_on_numbers_that_can_be_checked_by_hand(
+    paper: type[MDGAN], distance: float, adversarial: float
+) -> None:
     def constant(*value: float) -> nn.Module:
         layer = nn.Linear(2, len(value))
         nn.init.zeros_(layer.weight)
@@ -48,9 +55,9 @@ def test_the_terms_of_the_manifold_step_on_numbers_that_can_be_checked_by_hand()
 
     networks = {"encoder": constant(0.0, 0.0), "generator": constant(0.5, 1.0), "manifold_discriminator": constant(0.0)}
     x = torch.tensor([[0.5, 0.0], [0.5, 3.0]])  # squared distances 1 and 4
-    loss, terms = make_mdgan(**networks, lambda_m=0.1).autoencoder_loss(x)  # type: ignore[arg-type]
-    torch.testing.assert_close(terms, {"distance": torch.tensor(1.25), "adversarial": torch.tensor(0.6931472)})
-    torch.testing.assert_close(loss, torch.tensor(1.31931472))
+    loss, terms = make_mdgan(paper, **networks, lambda_m=0.1).autoencoder_loss(x)  # type: ignore[arg-type]
+    torch.testing.assert_close(terms, {"distance": torch.tensor(distance), "adversarial": torch.tensor(adversarial)})
+    torch.testing.assert_close(loss, torch.tensor(distance + 0.1 * adversarial))
 
 
 # Which networks move, and which way
@@ -97,8 +104,9 @@ def test_no_gradient_reaches_what_a_term_is_not_for() -> None:
     assert reached(game.manifold_loss(POINTS)) == {"encoder", "generator", "manifold_discriminator"}
 
 
-def test_a_step_of_the_autoencoder_raises_the_opinion_of_its_reconstructions() -> None:
-    game = make_mdgan()
+@pytest.mark.parametrize("paper", [MDGAN, MDGANByGAAN])
+def test_a_step_of_the_autoencoder_raises_the_opinion_of_its_reconstructions(paper: type[MDGAN]) -> None:
+    game = make_mdgan(paper)
     D1 = game.manifold_discriminator
     before = D1(game.reconstruct(POINTS)).sigmoid().mean()
     sgd_step([game.encoder, game.generator], game.autoencoder_loss(POINTS)[1]["adversarial"], 0.5)
