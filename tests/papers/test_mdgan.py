@@ -138,7 +138,7 @@ def test_the_weight_must_be_a_number_of_at_least_zero(value: float) -> None:
 def test_a_discriminator_of_other_data_is_refused_before_training(name: str, loss: str) -> None:
     game = make_mdgan(**{name: MLP(3, 1)})
     before = state(game)
-    with pytest.raises(InputError, match=rf"MDGAN cannot take a step on grid25 \(2\): MDGAN\.{loss} fails"):
+    with pytest.raises(InputError, match=rf"MDGAN cannot take a step on grid25 \(2\): for the {name} MDGAN\.{loss} fails"):
         fit(game, 1)
     assert furthest(state(game), before) == 0
 

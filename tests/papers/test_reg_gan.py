@@ -96,7 +96,9 @@ def test_weights_must_be_numbers_of_at_least_zero(name: str, value: float) -> No
 def test_a_discriminator_of_other_data_is_refused_before_training() -> None:
     game = make_reg_gan(discriminator=MLP(3, 1))
     before = state(game)
-    with pytest.raises(InputError, match=r"RegGAN cannot take a step on grid25 \(2\): RegGAN\.discriminator_loss fails"):
+    with pytest.raises(
+        InputError, match=r"RegGAN cannot take a step on grid25 \(2\): for the discriminator RegGAN\.discriminator_loss fails"
+    ):
         fit(game, 1)
     assert furthest(state(game), before) == 0
 
