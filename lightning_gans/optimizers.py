@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
+from torch.optim.adam import adam
 
 # Under the root of a second moment: without it the derivative of the root of 0 is infinite.
 _TINY = 1e-30
+
+# Of a group of parameters, besides its decay rates
+_SETTINGS = ("lr", "weight_decay", "eps", "amsgrad", "maximize", "foreach", "capturable", "differentiable", "fused")
 
 
 class Adam(torch.optim.Adam):
@@ -41,6 +45,28 @@ class Adam(torch.optim.Adam):
     ) -> None:
         super().__init__(params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
 
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """As torch's, which asks each time whether a GPU is recording: under Lightning that opens the driver's library."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            lists: list[list[Tensor]] = [[] for _ in range(6)]  # parameters, gradients, three of moments, counts
+            is_complex = self._init_group(group, *lists)
+            beta1, beta2 = group["betas"]
+            cast(Any, adam)(
+                *lists,
+                **{name: group[name] for name in _SETTINGS},
+                beta1=beta1,
+                beta2=beta2,
+                has_complex=is_complex,
+                grad_scale=getattr(self, "grad_scale", None),
+                found_inf=getattr(self, "found_inf", None),
+            )
+        return loss
+
 
 @dataclass(frozen=True)
 class AdamStep:
@@ -61,7 +87,7 @@ class AdamStep:
     @classmethod
     def of(cls, optimizer: Optimizer) -> AdamStep | None:
         """The step of an optimiser, ``None`` where it is another one than plain Adam with a single group of parameters."""
-        if not isinstance(optimizer, torch.optim.Adam) or _plain_step(type(optimizer)) is not _plain_step(torch.optim.Adam):
+        if not isinstance(optimizer, torch.optim.Adam) or _plain_step(type(optimizer)) not in map(_plain_step, _PLAIN):
             return None
         (group, *others) = optimizer.param_groups
         if others or any(group.get(name) for name in ("amsgrad", "maximize", "decoupled_weight_decay")):
@@ -90,6 +116,9 @@ class AdamStep:
         rate = (lr / (1 - self.beta1**step)).to(parameter.dtype)
         correction = (1 - self.beta2**step).sqrt().to(parameter.dtype)
         return parameter - rate * first / ((second + _TINY).sqrt() / correction + self.eps), first, second
+
+
+_PLAIN = (Adam, torch.optim.Adam)
 
 
 def _plain_step(cls: type[Optimizer]) -> Any:
