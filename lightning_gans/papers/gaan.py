@@ -30,7 +30,8 @@ class GAAN(Game):
                       -E log(1 - sigma(D(G(z)))) + lambda_p P                                       Eqn. 4
         min over G of | E sigma(D(x)) - E sigma(D(G(z))) |                                          Alg. 1, line 10
 
-    This is the authors' code, from which Table 2 comes out; ``GAANPrinted`` is the text. Each step has its own minibatch.
+    This is the authors' code, from which Table 2 comes out; ``GAANPrinted`` is the text. Each step has its own minibatch; on
+    points that of G is the autoencoder's. (For points their code counts G(E(x)) as fake, against their text and other code.)
 
     Args:
         encoder: E, samples to latents ``(N, dim)``.
@@ -79,7 +80,8 @@ class GAAN(Game):
         for _ in range(self.discriminator_steps):
             x, z, epsilon = batch.fresh().images, self.noise_like(batch), self.uniform(len(batch))
             self.minimize("discriminator", self.discriminator_loss, x, z, epsilon)  # Eqn. 4
-        self.minimize("generator", self.generator_loss, batch.fresh().images, self.noise_like(batch))  # Alg. 1, line 10
+        x = batch.images if self.layer is None else batch.fresh().images
+        self.minimize("generator", self.generator_loss, x, self.noise_like(batch))  # Alg. 1, line 10
 
     def autoencoder_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """Eqn. 3; on points R is a cross-entropy, and f is taken from G(E(x))."""

@@ -98,7 +98,6 @@ def test_the_generator_matches_scores_or_maximises_the_printed_one() -> None:
 def test_a_training_step_is_that_of_the_authors_code() -> None:
     game = make_gaan(discriminator_steps=3, **sgd)
     batches, turns = record_arguments(game, "training_step"), record_arguments(game, "discriminator_loss")
-    last = record_arguments(game, "generator_loss")
     fit(game, 1)
     reference = make_gaan()
     E, G, D, noise = reference.encoder, reference.generator, reference.discriminator, Noise(reference.prior)
@@ -106,13 +105,13 @@ def test_a_training_step_is_that_of_the_authors_code() -> None:
     again = G(E(x))
     distance = (again.mean() - G(z).mean()) - (E(x).mean() - z.mean())
     sgd_step([E, G], F.binary_cross_entropy(again, x) + 0.1 * distance**2)
-    for x, _, _ in turns:
-        fake, again = G(noise.z()).detach(), G(E(x)).detach()
-        slope = slopes(D, x, fake, noise.uniform())
+    for other, _, _ in turns:
+        fake, again = G(noise.z()).detach(), G(E(other)).detach()
+        slope = slopes(D, other, fake, noise.uniform())
         penalty = ((slope.square().mean(dim=1).sqrt() - 1) ** 2).mean()
-        labelled = 0.5 * F.softplus(-D(x)) + 0.5 * F.softplus(-D(again)) + F.softplus(D(fake))
+        labelled = 0.5 * F.softplus(-D(other)) + 0.5 * F.softplus(-D(again)) + F.softplus(D(fake))
         sgd_step([D], labelled.mean() + 0.1 * penalty)
-    sgd_step([G], (D(last[0][0]).sigmoid().mean() - D(G(noise.z())).sigmoid().mean()).abs())
+    sgd_step([G], (D(x).sigmoid().mean() - D(G(noise.z())).sigmoid().mean()).abs())
     assert furthest(state(game), state(reference)) < 1e-6
 
 
@@ -159,12 +158,25 @@ def test_features_let_gradients_through_to_the_autoencoder_and_keep_none(alone: 
     assert turns[0] == ("autoencoder", ["encoder"] if alone else ["encoder", "generator"])
 
 
-def test_every_sub_step_has_a_minibatch_of_its_own() -> None:
+def test_every_sub_step_on_images_has_a_minibatch_of_its_own(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    game = make_image_gaan(discriminator_steps=3)
+    assert len(set(minibatches(game, 2, made_images(tmp_path)))) == 10
+
+
+def test_on_points_the_generator_reuses_the_autoencoders_minibatch() -> None:
+    """gaan_toy2d.py, line 176; D's steps draw afresh."""
     game = make_gaan(discriminator_steps=3)
+    of_autoencoder, *of_discriminator, of_generator = minibatches(game, 1)
+    assert of_autoencoder == of_generator
+    assert len({of_autoencoder, *of_discriminator}) == 4
+
+
+def minibatches(game: GAAN, steps: int, *data: Any) -> list[bytes]:
+    """The data that each turn of each player saw, player after player."""
     calls = [record_arguments(game, name) for name in ("autoencoder_loss", "discriminator_loss", "generator_loss")]
-    fit(game, 2)
-    seen = [call[0].numpy().tobytes() for some in calls for call in some]
-    assert len(seen) == len(set(seen)) == 10
+    fit(game, steps, *data)
+    return [call[0].numpy().tobytes() for some in calls for call in some]
 
 
 def test_all_sub_steps_of_algorithm_1_see_one_batch_and_noise() -> None:
