@@ -29,7 +29,7 @@ demo: setup  ## train GAAN on 25 Gaussians for about five minutes, count its mod
 	@echo "Pictures: $(DEMO)/gaan_grid25/version_0/pictures (samples_over_training.png, latent_map.png)"
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 lint: setup  ## check style and types
 	$(BIN)/ruff check .

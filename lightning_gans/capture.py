@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -161,7 +162,7 @@ class CapturedStep:
         with _replaced(self.game, _draw=noted), Operations() as trace:
             self.game.whole_step(replace(batch, draw_again=again))
         if trace.waits:
-            self._run_eagerly("it branches on the value of a tensor")
+            self._run_eagerly("it reads the value of a tensor, which waits for the device")
 
     def _run_eagerly(self, why: str) -> None:
         self.eager = why
@@ -232,6 +233,15 @@ class Operations(TorchDispatchMode):
         self.seen: list[tuple[str, tuple[Any, ...]]] = []
         self.random: list[str] = []
         self.waits: list[str] = []
+        self._reads = _Reads(self.waits)
+
+    def __enter__(self) -> Operations:
+        self._reads.__enter__()
+        return cast(Operations, super().__enter__())
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._reads.__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         leaves = pytree.tree_leaves((args, kwargs or {}))
@@ -242,6 +252,19 @@ class Operations(TorchDispatchMode):
             self.random.append(str(func))
         if func is torch.ops.aten._local_scalar_dense.default:
             self.waits.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+class _Reads(TorchFunctionMode):
+    """Writes down what takes numbers out of a tensor's memory, which on a processor is no operation."""
+
+    def __init__(self, waits: list[str]) -> None:
+        super().__init__()
+        self.waits = waits
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.tolist, Tensor.numpy):
+            self.waits.append(func.__name__)
         return func(*args, **(kwargs or {}))
 
 

@@ -126,7 +126,7 @@ def _check_range(game: Game, extent: float | None) -> None:
 def _try_step(game: Game, data: Any, batch: Batch) -> None:
     players = game._players = game._make_players(game.players())
     trial = game._updates = _Trial(game, players)
-    game._history, game._random, game._draws = LossHistory(), None, 0
+    game._history, game._draws = LossHistory(), None
     game._pretended_step = 1  # what a paper leaves out at its very first step is tried, too
     game.train()
     try:

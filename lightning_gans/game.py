@@ -16,6 +16,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.capture import CapturedStep
 from lightning_gans.compiled import Compiler, require_compiler
 from lightning_gans.doors import Doors
+from lightning_gans.draws import Draws
 from lightning_gans.dry_run import dry_run
 from lightning_gans.errors import InputError
 from lightning_gans.functional import FunctionalPlayer
@@ -98,8 +99,7 @@ class Game(Doors):
         self._traced_state: dict[str, Any] | None = None
         self._pretended_step: int | None = None
         self._history = LossHistory()
-        self._draws = 0
-        self._random: torch.Generator | None = None  # made where it is needed: it cannot be sent to a spawned process
+        self._draws: Draws | None = None  # made where they are needed: a generator cannot be sent to a spawned process
         save_hyperparameters(self)
 
     # What a paper says
@@ -193,7 +193,7 @@ class Game(Doors):
         return list(players.optimizers.values()), list(players.schedulers.values())
 
     def on_fit_start(self) -> None:
-        self._random = torch.Generator(self.device)
+        self._draws = Draws(self.device)
 
     def on_train_start(self) -> None:
         players = self._players
@@ -213,7 +213,8 @@ class Game(Doors):
         return Batch.of(batch).map_images(lambda images: self.normalize(self.to_model(images)))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        self._draws = 0
+        if self._draws is not None:
+            self._draws.count = 0
         reseed_layers(self.device, keyed_seed("layers", global_seed(), self.global_step, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
@@ -299,11 +300,6 @@ class Game(Doors):
         return {player: terms for player, (_, terms) in losses.items()}
 
     def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
-        """Draw for the global batch, keyed by what the draw is for, and keep this rank's rows."""
         self._refuse_in_trace("draws noise inside; draw it in step and pass it in")
-        self._draws += 1
-        self._random = self._random or torch.Generator(self.device)
-        self._random.manual_seed(keyed_seed("noise", global_seed(), self.global_step, self._draws))
-        if (world := world_size()) == 1:
-            return sampler(n, self._random).to(self.dtype)
-        return sampler(n * world, self._random)[self.global_rank * n :][:n].to(self.dtype)
+        self._draws = self._draws or Draws(self.device)
+        return self._draws(sampler, n, self.global_step, self.global_rank).to(self.dtype)

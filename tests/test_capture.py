@@ -136,9 +136,14 @@ def branching(self: Duel, batch: Batch) -> None:
     self.minimize("generator", lambda x: self.generator_loss(x) * (2 if float(x.mean()) > 0 else 1), batch.images)
 
 
-def test_a_step_that_waits_for_the_device_is_not_captured() -> None:
-    with pytest.warns(UserWarning, match="not captured as a graph: it branches on the value of a tensor"):
-        fit(Duel(branching, optimizer=partial(Adam, lr=1e-3)), 4, callbacks=[through := Through()])
+def listing(self: Duel, batch: Batch) -> None:
+    self.minimize("generator", lambda x: self.generator_loss(x) * len(x[0].tolist()), batch.images)
+
+
+@pytest.mark.parametrize("play", [branching, listing])
+def test_a_step_that_waits_for_the_device_is_not_captured(play: Any) -> None:
+    with pytest.warns(UserWarning, match="not captured as a graph: it reads the value of a tensor"):
+        fit(Duel(play, optimizer=partial(Adam, lr=1e-3)), 4, callbacks=[through := Through()])
     assert through.step is not None
     assert through.step.graph is None
 

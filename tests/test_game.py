@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from lightning_gans import MLP, Batch, InputError
-from lightning_gans import game as game_module
+from lightning_gans import draws as draws_module
 from lightning_gans.errors import NonFiniteError
 from tests.games import PAPERS
 from tests.games.gan import make_gan
@@ -120,7 +120,7 @@ def test_the_rows_of_the_ranks_make_up_the_draw_of_one_process(monkeypatch: pyte
     whole = Duel()
     whole.trainer = make_trainer()
     expected = [whole.noise(6), whole.uniform(6), whole.normal(6, 3)]
-    monkeypatch.setattr(game_module, "world_size", lambda: 3)
+    monkeypatch.setattr(draws_module, "world_size", lambda: 3)
     shares: list[list[Tensor]] = []
     for rank in range(3):
         monkeypatch.setattr(Duel, "global_rank", property(lambda self, rank=rank: rank))

@@ -143,16 +143,15 @@ def raw_gaan(game: Game, data: RawData, noise: RawNoise) -> Callable[[Tensor], N
             g = codes.mean() - z.mean()
             minimize(F.binary_cross_entropy_with_logits(logits, x) + 0.1 * (f - g).square())
         for _ in range(5):
-            x = data.fresh()
+            other = data.fresh()
             with players.only(1) as minimize:
-                fake, reconstructed = G(noise(len(x))), G(E(x))
-                real = 0.5 * F.softplus(-D(x)).mean() + 0.5 * F.softplus(-D(reconstructed)).mean()
-                epsilon = torch.rand(len(x), 1, generator=noise.generator)
-                between = torch.lerp(x, fake, epsilon).requires_grad_()
+                fake, reconstructed = G(noise(len(other))), G(E(other))
+                real = 0.5 * F.softplus(-D(other)).mean() + 0.5 * F.softplus(-D(reconstructed)).mean()
+                epsilon = torch.rand(len(other), 1, generator=noise.generator)
+                between = torch.lerp(other, fake, epsilon).requires_grad_()
                 (slope,) = torch.autograd.grad(D(between).sum(), between, create_graph=True)
                 penalty = ((slope.square().mean(dim=1) + 1e-12).sqrt() - 1).square().mean()
                 minimize(real + F.softplus(D(fake)).mean() + 0.1 * penalty)
-        x = data.fresh()
         with players.only(2) as minimize:
             minimize((D(x).sigmoid().mean() - D(G(noise(len(x)))).sigmoid().mean()).abs())
         players.decay()
