@@ -124,8 +124,8 @@ class Doors(LightningModule):
 
     @property
     def can_encode(self) -> bool:
-        """Whether there is an encoder."""
-        return isinstance(getattr(self, "encoder", None), nn.Module)
+        """Whether there is an encoder, or a way of the model's own."""
+        return isinstance(getattr(self, "encoder", None), nn.Module) or type(self).encode is not Doors.encode
 
     @property
     def can_show_features(self) -> bool:

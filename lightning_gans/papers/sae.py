@@ -81,10 +81,6 @@ class SAE(Game):
         """D_0 and D_1."""
         return [self.diversifying_encoder, self.generalising_encoder]
 
-    @property
-    def can_encode(self) -> bool:
-        return True
-
     def players(self) -> dict[str, list[Network]]:
         return {"units": self.units, "generator": [self.generator]}
 
