@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
@@ -13,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lightning_gans import messages, paper_modules
+from lightning_gans import messages, paper_modules, trust
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
@@ -83,7 +81,7 @@ def refused_in_one_sentence() -> Iterator[None]:
 
 def make_ready() -> None:
     """Let models be found by their names, and leave out warnings that do not apply."""
-    sys.path.insert(0, os.getcwd())  # a class in a file of the user's own
+    trust.lift()
     for module in paper_modules():  # so that `--model GAAN` is found
         importlib.import_module(module)
     messages.quiet()

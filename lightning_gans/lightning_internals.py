@@ -1,10 +1,12 @@
-"""Every private name of Lightning that this package leans on, and why: an upgrade need only be checked against this file."""
+"""Every private name of Lightning and its parser that this package leans on, and why: an upgrade need only be checked here."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
+from jsonargparse import _typehints, _util
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.strategies import DDPStrategy
@@ -17,6 +19,8 @@ PRIVATE_NAMES = (
     "lightning.pytorch.core.mixins.hparams_mixin:_given_hyperparameters",
     "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher",
     "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
+    "jsonargparse._util:check_import_path",
+    "jsonargparse._typehints:check_import_path",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""
 
@@ -63,3 +67,19 @@ def kill_ranks(launcher: Any, how: signal.Signals) -> bool:
         return False
     launcher.kill(how)
     return True
+
+
+def watch_imports(check: Callable[[str], None]) -> None:
+    """Have ``check`` look at every dotted path that the parser is about to import, and at where what it found is defined.
+
+    The parser itself knows only what is denied, and cannot be told to deny all but some.
+    """
+    modules: tuple[Any, ...] = (_util, _typehints)
+    for module in modules:
+        plain = module.check_import_path
+
+        def checked(path: str, plain: Callable[[str], None] = plain) -> None:
+            check(path)
+            plain(path)
+
+        module.check_import_path = checked
