@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from lightning.pytorch import Trainer
@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.strategies import DDPStrategy
 from lightning_utilities.core.imports import RequirementCache
 
 from lightning_gans import trust, way_out
@@ -24,8 +25,10 @@ from lightning_gans.completion import complete
 from lightning_gans.config_files import read_config
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
-from lightning_gans.lightning_internals import trains_on_several_devices
+from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
+from lightning_gans.ranks import Launcher
 from lightning_gans.saved_config import KeepConfig
+from lightning_gans.told_to_end import EndTogether
 
 
 class GamesCLI(ConfigCLI):
@@ -42,7 +45,11 @@ class GamesCLI(ConfigCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
             self._complete(self.config_init[self.subcommand].trainer)
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        if isinstance(trainer.strategy, DDPStrategy):
+            launch_by(trainer.strategy, Launcher)
+            cast(Any, trainer).callbacks.append(EndTogether())
+        return trainer
 
     def _complete(self, settings: Any) -> None:
         """Fill in what the user left open: strategy, loggers, progress bar and checkpoints."""

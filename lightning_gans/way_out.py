@@ -19,6 +19,7 @@ from lightning_gans.errors import InputError, NonFiniteError
 DEBUG = "--debug"
 """Prints the full trace, too."""
 
+_open = False
 _IN_ENVIRONMENT = "LIGHTNING_GANS_DEBUG"  # so that processes of other ranks know
 _PACKAGE = Path(__file__).parent
 # Where Python and what is installed lie; what is elsewhere is the user's own
@@ -54,19 +55,36 @@ def while_doing(what: str) -> Iterator[None]:
 @contextmanager
 def one_way_out() -> Iterator[None]:
     """Whatever is raised in the block ends the process with a sentence: status 2 for what the user can mend, else 1."""
+    global _open
+    _open = True
     try:
         yield
     except Exception as error:
-        status, sentence = describe(error)
         if os.environ.get(_IN_ENVIRONMENT):
             traceback.print_exception(error)
-        fail(sentence, status)
+        _fail(error)
+    finally:
+        _open = False
 
 
-def fail(sentence: str, status: int) -> NoReturn:
+def is_open() -> bool:
+    """Whether this process is a command, which says at its end what happened."""
+    return _open
+
+
+def _fail(error: Exception) -> NoReturn:
     """Say what is wrong, once for all ranks, and end."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"lightning: error: {sentence}", file=sys.stderr, flush=True)
+    ranks = sys.modules.get("lightning_gans.ranks")  # without it there are no others
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        status, sentence = describe(error)
+        if ranks is not None:
+            ranks.leave_word(sentence)
+        sys.exit(status)
+    elsewhere = None if ranks is None or isinstance(error, InputError | NonFiniteError) else ranks.failure_elsewhere()
+    status, sentence = (1, elsewhere) if elsewhere else describe(error)
+    if ranks is not None:
+        ranks.end_others()
+    print(f"lightning: error: {sentence}", file=sys.stderr, flush=True)
     sys.exit(status)
 
 
