@@ -17,7 +17,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 from lightning_utilities.core.imports import RequirementCache
 
-from lightning_gans import trust, way_out
+from lightning_gans import checks, trust, way_out
 from lightning_gans.checkpoint_files import CheckpointFiles
 from lightning_gans.checkpoints import load_checkpoint, stored_config
 from lightning_gans.command_line import ConfigCLI, make_ready, refused_in_one_sentence
@@ -26,6 +26,7 @@ from lightning_gans.config_files import read_config
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
+from lightning_gans.players import ClipAlgorithm
 from lightning_gans.ranks import Launcher
 from lightning_gans.saved_config import KeepConfig
 from lightning_gans.told_to_end import EndTogether
@@ -37,6 +38,7 @@ class GamesCLI(ConfigCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         super().parse_arguments(parser, args)
         settings = self.config[self.config.subcommand]
+        _check_trainer(settings.trainer)
         if settings.get("weights_only") is False:
             raise InputError("weights_only is false, with which a checkpoint could run any code; leave it out")
         if settings.get("ckpt_path") is not None:
@@ -73,8 +75,7 @@ class GamesCLI(ConfigCLI):
         """Hand the trainer's gradient clipping to the game: the trainer refuses it for manual optimisation."""
         if settings.gradient_clip_val is None or not isinstance(self.model, Game):
             return
-        self.model.gradient_clip_val = settings.gradient_clip_val
-        self.model.gradient_clip_algorithm = settings.gradient_clip_algorithm or "norm"
+        self.model.clip_gradients_to(settings.gradient_clip_val, settings.gradient_clip_algorithm or "norm")
         settings.gradient_clip_val = settings.gradient_clip_algorithm = None
 
     def _run_name(self) -> str:
@@ -128,6 +129,18 @@ def _default_loggers(root: str | None, name: str) -> list[Logger]:
     if not RequirementCache("tensorboard"):
         return [csv]
     return [csv, TensorBoardLogger(root or "runs", name=name, version=csv.version, default_hp_metric=False)]
+
+
+def _check_trainer(settings: Any) -> None:
+    """Refuse what the trainer itself takes for something else, or for nothing."""
+    if settings.gradient_clip_val is not None:
+        checks.positive(**{"trainer.gradient_clip_val": float(settings.gradient_clip_val)})
+    if settings.gradient_clip_algorithm is not None:
+        checks.one_of("trainer.gradient_clip_algorithm", settings.gradient_clip_algorithm, ClipAlgorithm)
+        if settings.gradient_clip_val is None:
+            raise InputError("trainer.gradient_clip_algorithm clips nothing without trainer.gradient_clip_val; give that, too")
+    if settings.log_every_n_steps is not None:
+        checks.not_negative(**{"trainer.log_every_n_steps": settings.log_every_n_steps})
 
 
 def _as_list(given: Any) -> list[Any]:

@@ -11,7 +11,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lightning_gans import messages, paper_modules, trust
+from lightning_gans import messages, paper_modules, trust, way_out
+from lightning_gans.config_files import check_numbers
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
@@ -53,8 +54,17 @@ class ConfigCLI(PlainCLI):
         parser.add_lightning_class_args(Pictures, "pictures")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        with one_sentence():
+        with one_sentence(), way_out.while_doing("reading the settings"):
             self.config = parser.parse_args(cast("list[str] | None", args))
+        settings = self.config.get(self.config.get("subcommand") or "", self.config)
+        check_numbers(settings)
+        seed = settings.get("seed_everything")
+        if isinstance(seed, int) and not 0 <= seed < 1 << 32:
+            raise InputError(f"seed_everything is {seed}, but must be from 0 to {(1 << 32) - 1}")
+
+    def instantiate_classes(self) -> None:
+        with _made_of_settings():
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
@@ -68,6 +78,27 @@ def one_sentence() -> Iterator[None]:
         yield
     except ParseError as error:
         raise InputError(messages.of_parser(error)) from error
+
+
+@contextmanager
+def _made_of_settings() -> Iterator[None]:
+    """What a class of ours or a library's says of the settings that it is made of becomes an ``InputError``.
+
+    The parser wraps it, for it tries several ways to read a setting; a class of the user's own may be wrong itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None and not isinstance(cause, InputError):
+            cause = cause.__cause__
+        refusing = isinstance(cause, ValueError | RuntimeError | TypeError | ArithmeticError | LookupError)
+        if not isinstance(error, InputError) and refusing and (maker := way_out.maker_of(cause)):
+            said = messages.first_sentence(cause)
+            raise InputError(f"{maker} cannot be made of these settings ({said}); see lightning fit --print_config") from cause
+        if isinstance(cause, Exception) and cause is not error:
+            raise cause from None
+        raise
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from lightning_gans.errors import InputError
 _MOST_BYTES = 1 << 20
 _MOST_VALUES = 100_000
 _DEEPEST = 100
+_LARGEST = 1e18
+"""Its square is still a number of 32 bits."""
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -62,6 +65,23 @@ def parse_config(text: Any, name: str) -> dict[str, Any]:
     if count == _MOST_VALUES:
         raise InputError(f"{name} repeats itself into more than {_MOST_VALUES:,} settings; write it without so many aliases")
     return settings
+
+
+def check_numbers(settings: Any, name: str = "") -> None:
+    """Refuse numbers in a nest of settings that no training computes with: NaN, infinite, or too large for 32 bits.
+
+    Raises:
+        InputError: says which setting.
+    """
+    inner = settings if isinstance(settings, Mapping) else vars(settings) if isinstance(settings, Namespace) else {}
+    for key, value in inner.items():
+        check_numbers(value, f"{name}.{key}".removeprefix(".").replace(".init_args", "").replace(".class_path", ""))
+    for number, value in enumerate(settings if isinstance(settings, list | tuple) else ()):
+        check_numbers(value, f"{name}[{number}]")
+    if isinstance(settings, float) and not abs(settings) <= _LARGEST:
+        raise InputError(f"{name} is {settings}, but must be a finite number of at most {_LARGEST:g}")
+    if isinstance(settings, int) and abs(settings) >= 1 << 63:
+        raise InputError(f"{name} is {settings}, but must be a number of less than 64 bits")
 
 
 def nested(value: Any) -> Iterator[str]:

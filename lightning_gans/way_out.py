@@ -123,20 +123,34 @@ def _blame(error: Exception, where: str) -> str:
         return f"{said}{where}"
     last = whose[-1]
     place = f"line {last.lineno} of {_shown(last.filename)} ({last.name})"
-    if _PACKAGE not in Path(last.filename).parents:
+    if not _is_ours(last.filename):
         return f"{place} raised {said}{where}"
     if isinstance(error, _DEFECTS):
         return f"this is a defect of lightning-gans, please report it: {said} in {place}{where}"
     return f"{said} in {place}{where}"
 
 
+def maker_of(error: BaseException) -> str:
+    """The class of ours or a library's in whose constructor an error came; nothing where the user's own code raised it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    of_parser = [number for number, frame in enumerate(frames) if "jsonargparse" in frame.f_code.co_filename]
+    made = frames[of_parser[-1] + 1 :] if of_parser else []
+    if not made or not all(_is_library(frame.f_code.co_filename) or _is_ours(frame.f_code.co_filename) for frame in made):
+        return ""
+    return type(made[0].f_locals["self"]).__name__ if "self" in made[0].f_locals else made[0].f_code.co_name
+
+
+def _is_ours(file: str) -> bool:
+    return _PACKAGE in Path(file).parents
+
+
 def _is_library(file: str) -> bool:
-    return _PACKAGE not in Path(file).parents and file.startswith(_LIBRARIES)
+    return not _is_ours(file) and file.startswith(_LIBRARIES)
 
 
 def _shown(file: str) -> str:
     path = Path(file)
-    return str(path.relative_to(_PACKAGE.parent)) if _PACKAGE in path.parents else path.name
+    return str(path.relative_to(_PACKAGE.parent)) if _is_ours(file) else path.name
 
 
 def _trace(error: Exception) -> str:
