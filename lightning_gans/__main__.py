@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import sys
 from pathlib import Path
 
 from lightning_gans import __version__
-from lightning_gans.errors import InputError
 
 _USAGE = """lightning-gans {version}: GANs with an autoencoder, and the models they grew from
 
@@ -34,6 +34,8 @@ examples:
 
 def main() -> None:
     """The ``lightning`` command."""
+    if sys.path[0] in ("", os.getcwd()):  # `python -m` puts the working folder first, where any script would shadow a package
+        del sys.path[0]
     arguments = sys.argv[1:]
     commands = {file.stem: file for file in sorted((Path(__file__).parent / "commands").glob("[a-z]*.py"))}
     if arguments in ([], ["-h"], ["--help"]):
@@ -42,11 +44,11 @@ def main() -> None:
     elif arguments == ["--version"]:
         print(f"lightning-gans {__version__}")
     elif arguments[0] in commands:
-        try:
-            importlib.import_module(f"lightning_gans.commands.{arguments[0]}").main(arguments[1:])
-        except InputError as error:
-            print(f"lightning: error: {error}", file=sys.stderr)
-            sys.exit(2)
+        from lightning_gans import way_out
+
+        with way_out.one_way_out():
+            command, *others = way_out.without_debug(arguments)
+            importlib.import_module(f"lightning_gans.commands.{command}").main(others)
     else:
         from lightning_gans.cli import main as run
 

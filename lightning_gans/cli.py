@@ -6,32 +6,52 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, cast
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.strategies import DDPStrategy
 from lightning_utilities.core.imports import RequirementCache
 
+from lightning_gans import checks, trust, way_out
+from lightning_gans.checkpoint_files import CheckpointFiles
 from lightning_gans.checkpoints import load_checkpoint, stored_config
 from lightning_gans.command_line import ConfigCLI, make_ready, refused_in_one_sentence
 from lightning_gans.completion import complete
-from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.config_files import read_config
+from lightning_gans.errors import InputError
 from lightning_gans.game import Game
-from lightning_gans.lightning_internals import trains_on_several_devices
-from lightning_gans.messages import first_sentence
+from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
+from lightning_gans.players import ClipAlgorithm
+from lightning_gans.ranks import Launcher
 from lightning_gans.saved_config import KeepConfig
+from lightning_gans.told_to_end import EndTogether
 
 
 class GamesCLI(ConfigCLI):
     """``fit``, ``validate``, ``test`` and ``predict``."""
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        super().parse_arguments(parser, args)
+        settings = self.config[self.config.subcommand]
+        _check_trainer(settings.trainer)
+        if settings.get("weights_only") is False:
+            raise InputError("weights_only is false, with which a checkpoint could run any code; leave it out")
+        if settings.get("ckpt_path") is not None:
+            load_checkpoint(Path(settings.ckpt_path))  # refused now, also where a config names it
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
             self._complete(self.config_init[self.subcommand].trainer)
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        if isinstance(trainer.strategy, DDPStrategy):
+            launch_by(trainer.strategy, Launcher)
+            cast(Any, trainer).callbacks.append(EndTogether())
+        return trainer
 
     def _complete(self, settings: Any) -> None:
         """Fill in what the user left open: strategy, loggers, progress bar and checkpoints."""
@@ -47,13 +67,15 @@ class GamesCLI(ConfigCLI):
             settings.callbacks.append(TQDMProgressBar(refresh_rate=20))
         if settings.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in settings.callbacks):
             settings.callbacks.append(ModelCheckpoint(save_last=True, filename="{step}", every_n_epochs=1))
+        settings.plugins = _as_list(settings.plugins)
+        if isinstance(settings.strategy, str) and not any(isinstance(plugin, CheckpointIO) for plugin in settings.plugins):
+            settings.plugins.append(CheckpointFiles())
 
     def _translate_clipping(self, settings: Any) -> None:
         """Hand the trainer's gradient clipping to the game: the trainer refuses it for manual optimisation."""
         if settings.gradient_clip_val is None or not isinstance(self.model, Game):
             return
-        self.model.gradient_clip_val = settings.gradient_clip_val
-        self.model.gradient_clip_algorithm = settings.gradient_clip_algorithm or "norm"
+        self.model.clip_gradients_to(settings.gradient_clip_val, settings.gradient_clip_algorithm or "norm")
         settings.gradient_clip_val = settings.gradient_clip_algorithm = None
 
     def _run_name(self) -> str:
@@ -63,44 +85,23 @@ class GamesCLI(ConfigCLI):
 
 def main(args: list[str] | None = None) -> None:
     """Run the command. Exits with 2 and one sentence for what the user can mend, with 1 for what went wrong in training."""
-    make_ready()
-    try:
-        _run(sys.argv[1:] if args is None else args)
-    except InputError as error:
-        _fail(str(error), 2)
-    except MisconfigurationException as error:
-        _fail(first_sentence(error), 2)
-    except ValueError as error:  # the parser has tried the reasons of a union's members, one of which may be ours
-        cause = _input_error_behind(error)
-        if cause is None:
-            raise
-        _fail(str(cause), 2)
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2)
-    except NonFiniteError as error:
-        _fail(str(error), 1)
+    with way_out.one_way_out():
+        make_ready()
+        _run(way_out.without_debug(sys.argv[1:] if args is None else args))
 
 
 def _run(args: list[str]) -> None:
     """Work on the command line step by step, and do what it has become."""
-    _check_configs(args)
-    args = complete(_with_stored_config(args))
+    trusted, args = trust.asked_for(args)
+    configs = filter(os.path.exists, _values(args, "--config", "-c"))
+    read = [read_config(Path(path)) for path in configs]  # refused by the name of the file, which the parser would not say
+    trust.find_own(args, read)
+    args = complete(_with_stored_config(args, trusted))
     sys.argv[1:] = args  # other ranks are started with it, too
     GamesCLI(save_config_callback=KeepConfig, trainer_defaults={"num_sanity_val_steps": 0})
 
 
-def _check_configs(args: list[str]) -> None:
-    """Refuse files that hold no settings by the name of the file, which the parser would not say."""
-    for path in filter(os.path.isfile, _values(args, "--config", "-c")):
-        try:
-            settings = yaml.safe_load(Path(path).read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is not a YAML file ({' '.join(str(error).split())})") from error
-        if not isinstance(settings, dict):
-            raise InputError(f"{path} holds no settings by name; write them as in the files of configs/")
-
-
-def _with_stored_config(args: list[str]) -> list[str]:
+def _with_stored_config(args: list[str], trusted: bool) -> list[str]:
     """Where the command line names only a checkpoint, start from the config stored in it.
 
     What the command line says wins over what is stored.
@@ -112,7 +113,8 @@ def _with_stored_config(args: list[str]) -> list[str]:
     stored = load_checkpoint(path)
     if _values(args, "--config", "-c", "--model"):
         return args
-    return [args[0], "--config", yaml.safe_dump(stored_config(stored, path), sort_keys=False), *args[1:]]
+    config = stored_config(stored, path, args, trusted)
+    return [args[0], "--config", yaml.safe_dump(config, sort_keys=False), *args[1:]]
 
 
 def _values(args: list[str], *options: str) -> list[str]:
@@ -129,19 +131,19 @@ def _default_loggers(root: str | None, name: str) -> list[Logger]:
     return [csv, TensorBoardLogger(root or "runs", name=name, version=csv.version, default_hp_metric=False)]
 
 
-def _as_list(callbacks: list[Callback] | Callback | None) -> list[Callback]:
-    if callbacks is None:
+def _check_trainer(settings: Any) -> None:
+    """Refuse what the trainer itself takes for something else, or for nothing."""
+    if settings.gradient_clip_val is not None:
+        checks.positive(**{"trainer.gradient_clip_val": float(settings.gradient_clip_val)})
+    if settings.gradient_clip_algorithm is not None:
+        checks.one_of("trainer.gradient_clip_algorithm", settings.gradient_clip_algorithm, ClipAlgorithm)
+        if settings.gradient_clip_val is None:
+            raise InputError("trainer.gradient_clip_algorithm clips nothing without trainer.gradient_clip_val; give that, too")
+    if settings.log_every_n_steps is not None:
+        checks.not_negative(**{"trainer.log_every_n_steps": settings.log_every_n_steps})
+
+
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
         return []
-    return list(callbacks) if isinstance(callbacks, list) else [callbacks]
-
-
-def _input_error_behind(error: BaseException | None) -> InputError | None:
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _fail(sentence: str, status: int) -> NoReturn:
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"lightning: error: {sentence}", file=sys.stderr)
-    sys.exit(status)
+    return list(given) if isinstance(given, list) else [given]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
@@ -13,7 +11,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lightning_gans import messages, paper_modules
+from lightning_gans import messages, paper_modules, trust, way_out
+from lightning_gans.config_files import check_numbers
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
@@ -55,8 +54,17 @@ class ConfigCLI(PlainCLI):
         parser.add_lightning_class_args(Pictures, "pictures")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        with one_sentence():
+        with one_sentence(), way_out.while_doing("reading the settings"):
             self.config = parser.parse_args(cast("list[str] | None", args))
+        settings = self.config.get(self.config.get("subcommand") or "", self.config)
+        check_numbers(settings)
+        seed = settings.get("seed_everything")
+        if isinstance(seed, int) and not 0 <= seed < 1 << 32:
+            raise InputError(f"seed_everything is {seed}, but must be from 0 to {(1 << 32) - 1}")
+
+    def instantiate_classes(self) -> None:
+        with _made_of_settings():
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
@@ -73,6 +81,27 @@ def one_sentence() -> Iterator[None]:
 
 
 @contextmanager
+def _made_of_settings() -> Iterator[None]:
+    """What a class of ours or a library's says of the settings that it is made of becomes an ``InputError``.
+
+    The parser wraps it, for it tries several ways to read a setting; a class of the user's own may be wrong itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None and not isinstance(cause, InputError):
+            cause = cause.__cause__
+        refusing = isinstance(cause, ValueError | RuntimeError | TypeError | ArithmeticError | LookupError)
+        if not isinstance(error, InputError) and refusing and (maker := way_out.maker_of(cause)):
+            said = messages.first_sentence(cause)
+            raise InputError(f"{maker} cannot be made of these settings ({said}); see lightning fit --print_config") from cause
+        if isinstance(cause, Exception) and cause is not error:
+            raise cause from None
+        raise
+
+
+@contextmanager
 def refused_in_one_sentence() -> Iterator[None]:
     """What Lightning says of the trainer's settings becomes an ``InputError``."""
     try:
@@ -83,7 +112,7 @@ def refused_in_one_sentence() -> Iterator[None]:
 
 def make_ready() -> None:
     """Let models be found by their names, and leave out warnings that do not apply."""
-    sys.path.insert(0, os.getcwd())  # a class in a file of the user's own
+    trust.lift()
     for module in paper_modules():  # so that `--model GAAN` is found
         importlib.import_module(module)
     messages.quiet()

@@ -76,14 +76,10 @@ class Game(Doors):
         nonfinite: Literal["stop", "continue"] = "stop",
     ) -> None:
         super().__init__(data_range, data_scale)
-        if gradient_clip_val is not None:
-            checks.positive(gradient_clip_val=gradient_clip_val)
         checks.one_of("schedule_counts", schedule_counts, ScheduleCounts)
-        checks.one_of("gradient_clip_algorithm", gradient_clip_algorithm, ClipAlgorithm)
         checks.one_of("nonfinite", nonfinite, ("stop", "continue"))
         self.automatic_optimization = False
-        self.gradient_clip_val = gradient_clip_val
-        self.gradient_clip_algorithm = gradient_clip_algorithm
+        self.clip_gradients_to(gradient_clip_val, gradient_clip_algorithm)
         self._compile, self._start_from, self._nonfinite = compile, start_from, nonfinite
         self._make_players = partial(
             Players,
@@ -101,6 +97,17 @@ class Game(Doors):
         self._history = LossHistory()
         self._draws: Draws | None = None  # made where they are needed: a generator cannot be sent to a spawned process
         save_hyperparameters(self)
+
+    def clip_gradients_to(self, gradient_clip_val: float | None, gradient_clip_algorithm: ClipAlgorithm) -> None:
+        """Bound the gradient of each step from now on, as the constructor's arguments of these names say.
+
+        Raises:
+            InputError: that is no bound.
+        """
+        if gradient_clip_val is not None:
+            checks.positive(gradient_clip_val=gradient_clip_val)
+        checks.one_of("gradient_clip_algorithm", gradient_clip_algorithm, ClipAlgorithm)
+        self.gradient_clip_val, self.gradient_clip_algorithm = gradient_clip_val, gradient_clip_algorithm
 
     # What a paper says
 

@@ -1,22 +1,30 @@
-"""Every private name of Lightning that this package leans on, and why: an upgrade need only be checked against this file."""
+"""Every private name of Lightning and its parser that this package leans on, and why: an upgrade need only be checked here."""
 
 from __future__ import annotations
 
-import signal
+from collections.abc import Callable
 from typing import Any
 
+import torch
+from jsonargparse import _typehints, _util
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 PRIVATE_NAMES = (
     "lightning.pytorch.trainer.connectors.accelerator_connector:_AcceleratorConnector",
     "lightning.pytorch.cli:LightningCLI._parse_ckpt_path",
     "lightning.pytorch.core.mixins.hparams_mixin:_given_hyperparameters",
     "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher",
+    "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher._call_children_scripts",
+    "lightning.pytorch.loops.training_epoch_loop:_TrainingEpochLoop._broadcast_sigterm_tensor",
     "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
+    "jsonargparse._util:check_import_path",
+    "jsonargparse._typehints:check_import_path",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""
 
@@ -54,12 +62,45 @@ def meet_at(environment: Any, port: int) -> None:
     environment._main_port = port
 
 
-def kill_ranks(launcher: Any, how: signal.Signals) -> bool:
-    """End the processes that a launcher has started, if it is the one that re-runs the command: only that one keeps them.
+ScriptLauncher = _SubprocessScriptLauncher
+"""Starts other ranks by re-running the command."""
 
-    Whether it is.
+
+def launch_by(strategy: DDPStrategy, launcher: type[ScriptLauncher]) -> None:
+    """Let another launcher start the ranks of a strategy that re-runs the command."""
+    if type(strategy.launcher) is _SubprocessScriptLauncher:
+        environment = strategy.cluster_environment
+        assert environment is not None
+        strategy._launcher = launcher(environment, strategy.num_processes, strategy.num_nodes)
+
+
+def ask_before_every_batch(trainer: Trainer, asked: Callable[[], bool], status: int) -> None:
+    """Let all ranks end before the same batch once the first is ``asked`` to.
+
+    Lightning's own asks before every batch, too, but its signal handlers talk between ranks at any time, which then wait for
+    each other, and the first rank leaves after a batch that the others do not leave after.
     """
-    if not isinstance(launcher, _SubprocessScriptLauncher):
-        return False
-    launcher.kill(how)
-    return True
+
+    def ask() -> None:
+        answer = torch.tensor([int(asked())], device=trainer.strategy.root_device)
+        torch.distributed.broadcast(answer, src=0)
+        if answer.item():
+            raise SIGTERMException(status)
+
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = ask  # type: ignore[method-assign]
+
+
+def watch_imports(check: Callable[[str], None]) -> None:
+    """Have ``check`` look at every dotted path that the parser is about to import, and at where what it found is defined.
+
+    The parser itself knows only what is denied, and cannot be told to deny all but some.
+    """
+    modules: tuple[Any, ...] = (_util, _typehints)
+    for module in modules:
+        plain = module.check_import_path
+
+        def checked(path: str, plain: Callable[[str], None] = plain) -> None:
+            check(path)
+            plain(path)
+
+        module.check_import_path = checked

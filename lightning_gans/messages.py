@@ -58,7 +58,7 @@ def quiet() -> None:
     logging.getLogger(_ADVERTISER).addFilter(_no_advertisement)
 
 
-def first_sentence(error: Exception) -> str:
+def first_sentence(error: BaseException) -> str:
     """What is wrong, without advice, on one line and without a full stop."""
     return _SENTENCE_END.split(" ".join(str(error).split()))[0].rstrip(".")
 

@@ -15,6 +15,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
+from lightning_gans import fitting
 from lightning_gans.errors import InputError
 from lightning_gans.optimizers import Adam
 
@@ -34,7 +35,8 @@ class Players:
             training ``batches``. Schedules are brought up to date after each batch.
 
     Raises:
-        InputError: ``optimizers`` names a player that is not there, or a player has nothing to train.
+        InputError: ``optimizers`` names a player that is not there, a player has nothing to train, or an optimiser or a
+            schedule does not fit.
     """
 
     def __init__(
@@ -57,10 +59,13 @@ class Players:
         everyone = _unique(p for parameters in self.parameters.values() for p in parameters)
         self._others = {name: _without(everyone, mine) for name, mine in self.parameters.items()}
         default = optimizer or partial(Adam, lr=2e-4, beta1=0.5)
-        self.optimizers = {name: optimizers.get(name, default)(parameters) for name, parameters in self.parameters.items()}
+        self.optimizers = {
+            name: fitting.optimizer(optimizers.get(name, default), parameters, name)
+            for name, parameters in self.parameters.items()
+        }
         self.schedulers: dict[str, LRScheduler] = {}
         if scheduler is not None:
-            self.schedulers = {name: scheduler(each) for name, each in self.optimizers.items()}
+            self.schedulers = {name: fitting.scheduler(scheduler, each, name) for name, each in self.optimizers.items()}
             for each in self.optimizers.values():
                 setattr(each, "_opt_called", True)  # noqa: B010 - a player may sit out the first batch: no warning
         self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
@@ -93,7 +98,8 @@ class Players:
                     count = sum(self._steps.values())
                 case "batches":
                     count = 1
-            _advance(scheduler, count)
+            with fitting.advancing(scheduler, name):
+                _advance(scheduler, count)
         self._steps = dict.fromkeys(self.names, 0)
 
     def learning_rates(self) -> dict[str, float]:

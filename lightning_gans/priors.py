@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from lightning_gans.errors import InputError
 from lightning_gans.losses import at_least_float32
 
+_MOST_NUMBERS = 10_000_000
+_LARGEST = 1e18
+"""Of what is drawn: its square is still a number of 32 bits."""
+
 
 class Prior:
     """A distribution over latents of ``dim`` numbers.
@@ -19,8 +23,8 @@ class Prior:
     """
 
     def __init__(self, dim: int) -> None:
-        if dim < 1:
-            raise InputError(f"a prior needs a latent of at least one number, not {dim}; set its dim")
+        if not 1 <= dim <= _MOST_NUMBERS:
+            raise InputError(f"a prior needs a latent of 1 to {_MOST_NUMBERS:,} numbers, not {dim}; set its dim")
         self.dim = dim
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -55,8 +59,8 @@ class Uniform(Prior):
 
     def __init__(self, dim: int = 2, low: float = -1.0, high: float = 1.0) -> None:
         super().__init__(dim)
-        if not low < high:
-            raise InputError(f"a uniform prior needs low < high, not {low} and {high}")
+        if not -_LARGEST <= low < high <= _LARGEST:
+            raise InputError(f"a uniform prior needs finite numbers low < high, not {low} and {high}")
         self.low, self.high = low, high
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -79,8 +83,8 @@ class Normal(Prior):
 
     def __init__(self, dim: int = 128, std: float = 1.0) -> None:
         super().__init__(dim)
-        if not std > 0:
-            raise InputError(f"a normal prior needs a positive std, not {std}")
+        if not 0 < std <= _LARGEST:
+            raise InputError(f"a normal prior needs a positive and finite std, not {std}")
         self.std = std
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:

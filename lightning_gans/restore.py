@@ -9,12 +9,14 @@ import yaml
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from lightning_gans.checkpoints import load_checkpoint, stored_config
+from lightning_gans import trust
+from lightning_gans.checkpoints import finite, load_checkpoint, stored_config
 from lightning_gans.command_line import ConfigCLI, make_ready
 from lightning_gans.data import Images
 from lightning_gans.ema import EMA
 from lightning_gans.errors import InputError
 from lightning_gans.figures import Pictures
+from lightning_gans.messages import first_sentence
 
 Weights = Literal["raw", "ema"]
 
@@ -31,19 +33,26 @@ def restore(ckpt_path: Path, options: list[str], weights: Weights = "raw") -> tu
         weights: the generator's as they are, or their exponential moving average.
 
     Raises:
-        InputError: there is no such file, it is none of these, it has no average, or data and options do not fit.
+        InputError: there is no such file, it is none of these, it has no average or names classes that it must not, or data and
+            options do not fit.
     """
     make_ready()
+    trusted, options = trust.asked_for(options)
+    trust.find_own(options)
     stored = load_checkpoint(ckpt_path)
     average = _average(stored, ckpt_path) if weights == "ema" else None
-    config = stored_config(stored, ckpt_path)
+    config = stored_config(stored, ckpt_path, options, trusted)
     sections = {section: config[section] for section in _RESTORED if section in config}
     settings = yaml.safe_dump(sections, sort_keys=False)  # the parts of a prior and heads are in order
     args = ["--config", settings, *(f"--trainer.{setting}" for setting in _TRAINER), *options]
     cli = ConfigCLI(args, save_config_callback=None, run=False)
     model, data = cli.model.to(cli.trainer.strategy.root_device), cli.datamodule
     model.on_load_checkpoint(stored)
-    model.load_state_dict(stored["state_dict"])
+    finite(stored["state_dict"] | (average or {}), ckpt_path)
+    try:
+        model.load_state_dict(stored["state_dict"])
+    except RuntimeError as error:
+        raise InputError(f"{ckpt_path} has other networks than its config makes ({first_sentence(error)})") from error
     if average is not None:  # of parameters alone: batch statistics are not averaged
         averaged = {name: average[f"module.{name}"] for name, _ in model.generator.named_parameters()}
         model.generator.load_state_dict(averaged, strict=False)

@@ -13,7 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
-from lightning_gans.checkpoints import load_checkpoint
+from lightning_gans.checkpoints import finite, load_checkpoint
 from lightning_gans.errors import InputError, NonFiniteError
 from lightning_gans.players import trainable
 
@@ -79,15 +79,18 @@ def plain_rates(checkpoint: dict[str, Any]) -> None:
 
 def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
     """Refuse the checkpoint of another paper or of other networks; say where settings differ from those it was trained with."""
-    paper = stored.get("game", {}).get("paper")
+    known = stored.get("game", {})
+    paper, trained = known.get("paper"), known.get("seed")
     if paper != type(game).__name__:
         raise InputError(f"the checkpoint is of {paper or 'no game'}, not of {type(game).__name__}; give one of its own")
     mine, theirs = game.state_dict(), stored["state_dict"]
     for name in [*mine, *theirs]:
         if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
             raise InputError(f"the checkpoint is of other networks: {name} differs; give the --config that it was trained with")
+    if not _is_fitting(game):
+        finite(theirs, game.trainer.ckpt_path if game._trainer is not None else None)
     _same_players(game, stored)
-    if (trained := stored["game"]["seed"]) != seed:
+    if trained != seed:
         rank_zero_warn(f"the checkpoint was trained with seed {trained}, this run goes on with seed {seed}")
     old = {k: v for k, v in stored.get("hyper_parameters", {}).items() if v is None or isinstance(v, int | float | str)}
     for name, value in game.hparams.items():
@@ -95,9 +98,13 @@ def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
             rank_zero_warn(f"{name} was {old[name]} in the checkpoint, this run goes on with {value}")
 
 
+def _is_fitting(game: Game) -> bool:
+    return game._trainer is not None and game.trainer.state.fn == TrainerFn.FITTING
+
+
 def _same_players(game: Game, stored: dict[str, Any]) -> None:
     """Refuse to train on where a player owns other parameters: there would be no moments of theirs."""
-    if game._trainer is None or game.trainer.state.fn != TrainerFn.FITTING:
+    if not _is_fitting(game):
         return
     trained = [sum(len(group["params"]) for group in each["param_groups"]) for each in stored.get("optimizer_states", [])]
     for (name, networks), count in zip_longest(game.players().items(), trained, fillvalue=(None, ())):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import socket
 import sys
 import traceback
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -28,8 +27,9 @@ from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
+from lightning_gans import ranks, way_out
 from lightning_gans.errors import InputError, NonFiniteError
-from lightning_gans.lightning_internals import kill_ranks, meet_at
+from lightning_gans.lightning_internals import launch_by, meet_at
 
 
 def world_size() -> int:
@@ -115,6 +115,7 @@ class GameStrategy(DDPStrategy):
         if type(self.cluster_environment) is LightningEnvironment and "MASTER_PORT" not in os.environ:
             meet_at(self.cluster_environment, free_port())
         super()._configure_launcher()
+        launch_by(self, ranks.Launcher)
 
     def configure_ddp(self) -> None:
         """Leave the module unwrapped: no reducer to satisfy."""
@@ -144,14 +145,20 @@ class GameStrategy(DDPStrategy):
     def on_exception(self, exception: BaseException) -> None:
         """Take the other ranks down when one fails: they would wait in their next collective until it times out."""
         super().on_exception(exception)
-        alone = not isinstance(exception, InputError | NonFiniteError | KeyboardInterrupt)  # what befalls all is said once
-        if alone and self._start_method == "popen":
-            print(f"rank {self.global_rank} failed; the run stops", file=sys.stderr, flush=True)
-        if self.global_rank == 0 and kill_ranks(self.launcher, signal.SIGKILL):
+        ends_all = isinstance(exception, InputError | NonFiniteError | KeyboardInterrupt | SystemExit)
+        if self._start_method != "popen" or isinstance(exception, SystemExit):
             return
-        if alone and self._start_method == "popen":
-            traceback.print_exception(exception)
-            os._exit(1)  # a teardown would wait for the others; the launcher notices this exit and ends them
+        if self.global_rank == 0:
+            if not ends_all:
+                ranks.failure_elsewhere()  # it may be the echo of another's, who is to be heard
+            ranks.end_others()
+        elif not ends_all:
+            if way_out.is_open():
+                ranks.leave_word(way_out.describe(cast(Exception, exception))[1])
+            else:
+                print(f"rank {self.global_rank} failed; the run stops", file=sys.stderr, flush=True)
+                traceback.print_exception(exception)
+            os._exit(1)  # a teardown would wait for the others
 
 
 for _name, _start_method in (("gan_ddp", "popen"), ("gan_ddp_spawn", "spawn")):

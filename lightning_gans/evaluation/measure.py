@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from lightning_gans.checkpoints import finite
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.choices import MetricName, chosen
 from lightning_gans.evaluation.counts.mixture import Protocol as ModeProtocol
@@ -58,9 +59,10 @@ class Evaluator:
         """Every number; must be called on all ranks, which all get the same.
 
         Raises:
-            InputError: the samples are no images: NaN, of another range, all of one colour.
+            InputError: weights are NaN, or the samples are no images: NaN, of another range, all of one colour.
         """
         assert isinstance(model, nn.Module)
+        finite(dict(model.named_parameters()))
         device = next(model.parameters()).device
         for network in (self.network, self.classifier):
             if network is not None:

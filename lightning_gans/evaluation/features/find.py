@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -93,8 +94,11 @@ def find_network(
         return load_classifier(features)
     module, _, name = features.rpartition(".")
     try:
+        kind = getattr(importlib.import_module(module), name)
+        if not inspect.isclass(kind):
+            raise InputError(f"evaluation.features names {features}, which is no class; give module.Class")
         with private_streams():
-            network = getattr(importlib.import_module(module), name)()
+            network = kind()
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"evaluation.features is {features!r}, but must be {', '.join(_INCEPTION)}, classifier, a classifier's .pt file "
