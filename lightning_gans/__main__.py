@@ -12,7 +12,7 @@ from lightning_gans.errors import InputError
 
 _USAGE = """lightning-gans {version}: GANs with an autoencoder, and the models they grew from
 
-usage: lightning {{fit,validate,test,predict}} [--config FILE] [--model CLASS] [--data.dataset NAME] [options]
+usage: lightning {{fit,validate,test,predict}} [--config NAME] [--model CLASS] [--data.dataset NAME] [options]
 
   fit         train a model
   validate    measure a model as during training
@@ -21,8 +21,8 @@ usage: lightning {{fit,validate,test,predict}} [--config FILE] [--model CLASS] [
 {commands}
 
 examples:
-  lightning fit --config configs/gaan_grid25.yaml
-  lightning fit --config configs/gaan_mnist.yaml --data.root data --trainer.max_steps 10000
+  lightning fit --config gaan_grid25
+  lightning fit --config gaan_mnist --data.root data --data.download true --trainer.max_steps 10000
   lightning fit --model GAAN --data.dataset grid25 --trainer.max_epochs 5
   lightning test --ckpt_path runs/gaan_grid25/version_0/checkpoints/last.ckpt
 
