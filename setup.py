@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the folder ``configs`` is installed within the package, and links work outside the repository."""
+"""What pyproject.toml cannot say: ``configs`` is installed within the package, and links work outside the repository."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:)([^)#]+)\)")
 
 
 def description() -> str:
-    """The README with absolute links; without any to files of the repository where pyproject.toml does not say where that is."""
+    """The README with absolute links; without links to files where pyproject.toml does not say where the repository is."""
     urls = tomllib.loads(Path("pyproject.toml").read_text())["project"].get("urls", {})
     if "Repository" in urls:
         whole = rf"\1[\2]({urls['Repository']}/raw/main/\3)"
@@ -27,6 +27,6 @@ setup(
     package_data={
         "lightning_gans": ["py.typed"],
         "lightning_gans.evaluation.features": ["trained/*.safetensors"],
-        **dict.fromkeys(CONFIGS, ["*.yaml"]),
+        **{package: ["*.yaml"] for package in CONFIGS},
     },
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from lightning_gans import __version__
 from lightning_gans.errors import InputError
+from lightning_gans.suggestions import near
 
+_OF_THE_TRAINER = ("fit", "validate", "test", "predict")
 _USAGE = """lightning-gans {version}: GANs with an autoencoder, and the models they grew from
 
 usage: lightning {{fit,validate,test,predict}} [--config NAME] [--model CLASS] [--data.dataset NAME] [options]
@@ -47,6 +49,11 @@ def main() -> None:
         except InputError as error:
             print(f"lightning: error: {error}", file=sys.stderr)
             sys.exit(2)
+    elif not arguments[0].startswith("-") and arguments[0] not in _OF_THE_TRAINER:
+        known = [*_OF_THE_TRAINER, *commands]
+        hint = near(arguments[0], known)
+        print(f"lightning: error: there is no command {arguments[0]}{hint}; there are {', '.join(known)}", file=sys.stderr)
+        sys.exit(2)
     else:
         from lightning_gans.cli import main as run
 

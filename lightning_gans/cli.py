@@ -22,6 +22,7 @@ from lightning_gans.errors import InputError, NonFiniteError
 from lightning_gans.game import Game
 from lightning_gans.lightning_internals import trains_on_several_devices
 from lightning_gans.messages import first_sentence
+from lightning_gans.model_help import asked_for, model_help
 from lightning_gans.packaged import with_configs
 from lightning_gans.saved_config import KeepConfig
 
@@ -84,6 +85,9 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(args: list[str]) -> None:
     """Work on the command line step by step, and do what it has become."""
+    if (asked := asked_for(args)) is not None:
+        print(model_help(asked))
+        return
     args = with_configs(args)
     _check_configs(args)
     args = complete(_with_stored_config(args))

@@ -24,11 +24,11 @@ def class_names() -> Iterator[str]:
     from lightning_gans.priors import Prior
 
     for base in (LightningModule, Network, Prior, Callback, Logger, Optimizer, LRScheduler):
-        yield from _below(base)
+        yield from (cls.__name__ for cls in below(base) if not cls.__name__.startswith("_"))
 
 
-def _below(base: type) -> Iterator[str]:
+def below(base: type) -> Iterator[type]:
+    """All that derives from a class, as far as it has been imported."""
     for cls in base.__subclasses__():
-        if not cls.__name__.startswith("_"):
-            yield cls.__name__
-        yield from _below(cls)
+        yield cls
+        yield from below(cls)

@@ -1,4 +1,4 @@
-"""How classifiers are kept: in .pt files, or with rounded weights in .safetensors files, as those that come with the package."""
+"""How classifiers are kept: in .pt files, or with rounded weights in .safetensors files, as those that the package has."""
 
 from __future__ import annotations
 
