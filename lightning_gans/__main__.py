@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 from lightning_gans import __version__
+from lightning_gans.suggestions import near
 
+_OF_THE_TRAINER = ("fit", "validate", "test", "predict")
 _USAGE = """lightning-gans {version}: GANs with an autoencoder, and the models they grew from
 
-usage: lightning {{fit,validate,test,predict}} [--config FILE] [--model CLASS] [--data.dataset NAME] [options]
+usage: lightning {{fit,validate,test,predict}} [--config NAME] [--model CLASS] [--data.dataset NAME] [options]
 
   fit         train a model
   validate    measure a model as during training
@@ -21,8 +23,8 @@ usage: lightning {{fit,validate,test,predict}} [--config FILE] [--model CLASS] [
 {commands}
 
 examples:
-  lightning fit --config configs/gaan_grid25.yaml
-  lightning fit --config configs/gaan_mnist.yaml --data.root data --trainer.max_steps 10000
+  lightning fit --config gaan_grid25
+  lightning fit --config gaan_mnist --data.root data --data.download true --trainer.max_steps 10000
   lightning fit --model GAAN --data.dataset grid25 --trainer.max_epochs 5
   lightning test --ckpt_path runs/gaan_grid25/version_0/checkpoints/last.ckpt
 
@@ -49,6 +51,11 @@ def main() -> None:
         with way_out.one_way_out():
             command, *others = way_out.without_debug(arguments)
             importlib.import_module(f"lightning_gans.commands.{command}").main(others)
+    elif not arguments[0].startswith("-") and arguments[0] not in _OF_THE_TRAINER:
+        known = [*_OF_THE_TRAINER, *commands]
+        hint = near(arguments[0], known)
+        print(f"lightning: error: there is no command {arguments[0]}{hint}; there are {', '.join(known)}", file=sys.stderr)
+        sys.exit(2)
     else:
         from lightning_gans.cli import main as run
 

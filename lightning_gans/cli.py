@@ -26,6 +26,8 @@ from lightning_gans.config_files import read_config
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
+from lightning_gans.model_help import asked_for, model_help
+from lightning_gans.packaged import with_configs
 from lightning_gans.players import ClipAlgorithm
 from lightning_gans.ranks import Launcher
 from lightning_gans.saved_config import KeepConfig
@@ -92,7 +94,10 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(args: list[str]) -> None:
     """Work on the command line step by step, and do what it has become."""
-    trusted, args = trust.asked_for(args)
+    if (asked := asked_for(args)) is not None:
+        sys.stdout.write(f"{model_help(asked)}\n")
+        return
+    trusted, args = trust.asked_for(with_configs(args))
     configs = filter(os.path.exists, _values(args, "--config", "-c"))
     read = [read_config(Path(path)) for path in configs]  # refused by the name of the file, which the parser would not say
     trust.find_own(args, read)

@@ -28,7 +28,15 @@ class Parser(LightningArgumentParser):
     """Raises what is wrong, where its base would print a page of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise ParseError(message) from ex
+        raise ParseError(messages.with_near_option(message, self._options())) from ex
+
+    def _options(self) -> list[str]:
+        """What it takes, and what its subcommands take, without dashes."""
+        options = [action.dest for action in self._actions]
+        for action in self._actions:
+            for parser in action.choices.values() if isinstance(action.choices, dict) else ():
+                options += parser._options()
+        return options
 
 
 class ConfigCLI(PlainCLI):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lightning_gans.errors import InputError
+from lightning_gans.suggestions import class_names, near
 
 _HELP = "(see lightning fit --help)"
 
@@ -24,6 +25,9 @@ _LITERAL = re.compile(r"(?:a )?typing\.Literal\[([^\]]*)\]")
 _VALUE = ". Got value: "
 # A class that is neither one of ours nor written with its module
 _NO_CLASS = "Expected a dot import path string: "
+_NOT_IN_MODULE = re.compile(r"module '[\w.]+' has no attribute '(\w+)'$")
+# An option that there is not
+_NO_OPTION = re.compile(r"unrecognized arguments: --([\w.]+)|ption '([\w.]+)' is not accepted$|ot accept option '([\w.]+)'$")
 
 # Others in the chain, such as KeyError, say nothing to a reader
 _REASONS = (InputError, TypeError, ValueError, AttributeError, ImportError)
@@ -73,11 +77,20 @@ def of_parser(error: InputError) -> str:
     return f"{'.'.join(dict.fromkeys(keys))}: {reason} {_HELP}".removeprefix(": ")
 
 
+def with_near_option(said: str, options: Iterable[str]) -> str:
+    """What a parser says of an option that there is not, with the one that may be meant."""
+    unknown = _NO_OPTION.search(said)
+    return f"{said}{near(next(filter(None, unknown.groups())), options)}" if unknown else said
+
+
 def _reason(said: str, others: list[str]) -> str:
     """What is wrong with a value, after what other types that it may have say of it."""
     said = " ".join(said.split())
-    if said.startswith(_NO_CLASS):
-        return f"there is no class {said.removeprefix(_NO_CLASS)}; name a paper or give module.Class"
+    named = next((text.removeprefix(_NO_CLASS) for text in (said, *others) if text.startswith(_NO_CLASS)), None)
+    if named is not None:
+        return f"there is no class {named}{near(named, class_names())}; name a paper or give module.Class"
+    if (missing := _NOT_IN_MODULE.search(said)) is not None:
+        return f"{said}{near(missing[1], class_names())}"
     said, got, value = said.partition(_VALUE)
     expected = [said, *(other.removeprefix("Expected ") for other in others[1:] if other != _NO_MEMBER)] if got else [said]
     shown = _LITERAL.sub(r"one of \1", _CLASS.sub(r"\1", " or ".join(expected))).rstrip(".")

@@ -10,16 +10,18 @@ from jsonargparse import ArgumentParser
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.recipes import RECIPES, Recipe
 from lightning_gans.evaluation.features.training import train_classifier
+from lightning_gans.packaged import with_configs
 
 
 def main(args: list[str]) -> None:
-    """``lightning classifier [--config FILE] [--dataset NAME] [--colour_of NOUN] [--root FOLDER] [--out FILE] ...``.
+    """``lightning classifier [--config NAME] [--dataset NAME] [--colour_of NOUN] [--root FOLDER] [--out FILE] ...``.
 
     What is not given is the dataset's recipe, where there is one.
 
     Raises:
         InputError: a setting does not fit, or training is not possible.
     """
+    args = with_configs(args)
     parser = ArgumentParser(prog="lightning classifier", description="Train a classifier of images.", exit_on_error=False)
     parser.add_argument("-c", "--config", action="config", help="YAML file of settings")
     parser.add_class_arguments(Recipe)

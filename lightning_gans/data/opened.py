@@ -192,9 +192,17 @@ def open_dataset(source: Source | Points, train: str = "train", test: str = "tes
 
 
 def prepare_dataset(source: Source | Points, train: str = "train", test: str = "test") -> None:
-    """Pack what is not packed yet."""
+    """Pack what is not packed yet.
+
+    Raises:
+        InputError: see ``open_dataset``.
+    """
     if isinstance(source, Source):
-        for name in dict.fromkeys(split_names(source, train, test)):
+        names = dict.fromkeys(split_names(source, train, test))
+        for name in names:  # before the first of them is packed, which may take long
+            if source.fingerprint(name) is None and peek_pack(source, name) is None:
+                source.samples(name)
+        for name in names:
             open_pack(source, name)
 
 

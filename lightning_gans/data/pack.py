@@ -60,17 +60,23 @@ def open_pack(source: Source, split: str) -> Pack:
     folder = _folder(source, split)
     fingerprint = source.fingerprint(split)
     stale = folder.stat().st_ino if folder.is_dir() else None
+    news = ""
     try:
         pack, info = _read(folder)
         if fingerprint is None or info["source"] == _plain(fingerprint):
             return pack
     except (FileNotFoundError, NotADirectoryError):
-        rank_zero_info(f"packing {source.name} ({split}) into {folder}")
+        news = f"packing {source.name} ({split}) into {folder}"
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         if fingerprint is None:
             raise InputError(f"the pack {folder} is damaged ({error}) and its source is gone; restore the source") from error
         rank_zero_warn(f"the pack {folder} is damaged ({error}) and is made anew")
-    _write(folder, source, split, fingerprint, stale)
+    samples = source.samples(split)  # which refuses files that are missing, before any work is announced
+    if not samples.size:
+        raise InputError(f"{source.name} has no {split} image; give another dataset")
+    if news:
+        rank_zero_info(news)
+    _write(folder, source, samples, split, fingerprint, stale)
     return _read(folder)[0]
 
 
@@ -120,11 +126,10 @@ def _checksum(info: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(info, sort_keys=True).encode()).hexdigest()
 
 
-def _write(folder: Path, source: Source, split: str, fingerprint: dict[str, Any] | None, stale: int | None) -> None:
+def _write(
+    folder: Path, source: Source, samples: Samples, split: str, fingerprint: dict[str, Any] | None, stale: int | None
+) -> None:
     """Make the pack beside its place, and put it there; ``stale`` is the inode of the pack that it replaces."""
-    samples = source.samples(split)
-    if not samples.size:
-        raise InputError(f"{source.name} has no {split} image; give another dataset")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)

@@ -17,6 +17,7 @@ from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.pixels import Crop, to_pixels
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
+from lightning_gans.suggestions import near
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ def find_source(request: Request) -> Source | Points:
             return source(request)
         names += source.names()
     raise InputError(
-        f"there is no dataset {request.dataset!r}; name one of {', '.join(sorted(names))}, "
+        f"there is no dataset {request.dataset!r}{near(request.dataset, names)}; name one of {', '.join(sorted(names))}, "
         "or give the path of a folder, zip, tar or .npz of images"
     )
 

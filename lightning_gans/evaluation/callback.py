@@ -38,7 +38,7 @@ class Evaluation(Callback):
     Args:
         metrics: what to measure; none counts the modes of points and measures nothing of images. There are: METRICS
         features: ``inception`` (``inception768``, ``inception192``, ``inception64``), ``classifier`` for that of the dataset,
-            trained first if there is none, a classifier's ``.pt`` file, or ``module.Class``.
+            of the package or trained first, a classifier's file, or ``module.Class``.
         weights_path: of Inception; else from $LIGHTNING_GANS_INCEPTION_WEIGHTS or torch hub's cache.
         download: fetch Inception's weights if they are missing.
         precision: of Inception's convolutions; ``fp32`` is without TF32.

@@ -15,6 +15,7 @@ from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
+from lightning_gans.suggestions import near
 
 _ADVICE = ", or set data.skip_unreadable to true"
 _SPLITS = {"train": "train", "test": "test", "val": "valid", "valid": "valid", "validation": "valid"}
@@ -45,7 +46,8 @@ class Files(Source):
         if path.exists() or (request.root / path).exists():
             return True
         if path.suffix in ARCHIVES | {".npz"} or len(path.parts) > 1:
-            raise InputError(f"{request.dataset} does not exist; give the path of a folder, zip, tar or .npz of images")
+            hint = near(request.dataset, map(str, path.parent.glob("*")))
+            raise InputError(f"{request.dataset} does not exist{hint}; give the path of a folder, zip, tar or .npz of images")
         return False
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:

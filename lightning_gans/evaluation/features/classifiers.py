@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
+from lightning_gans.evaluation.features.stored import read_stored
 
 Architecture = Literal["lenet", "resnet"]
 KIND = "lightning_gans.classifier/1"
@@ -181,11 +181,8 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no classifier {path}; train one with lightning classifier")
-    try:
-        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} is not a classifier, or a damaged one; train it anew with lightning classifier") from error
-    if not isinstance(stored, dict) or stored.get("kind") != KIND:
+    stored = read_stored(path)
+    if stored.get("kind") != KIND:
         raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
     with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
         known = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))

@@ -14,6 +14,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.classifiers import Classifier, load_classifier
 from lightning_gans.evaluation.features.inception import Inception, Layer, Precision
 from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path
+from lightning_gans.evaluation.features.stored import SUFFIXES, packaged_file
 from lightning_gans.evaluation.features.training import classifier_for
 from lightning_gans.evaluation.samples.drawing import private_streams
 
@@ -75,7 +76,7 @@ def find_network(
 
     Args:
         features: ``inception`` and ``inception768``, ``inception192``, ``inception64``; ``classifier`` for that of the dataset,
-            trained first if there is none; a file that ``lightning classifier`` wrote; or a class of the user's own as
+            see ``classifier_for``; a file that ``lightning classifier`` wrote; or a class of the user's own as
             ``module.Class``, made without arguments.
         dataset: name of the data.
         root: folder of the datasets' files.
@@ -90,7 +91,7 @@ def find_network(
         return cast(FeatureNetwork, Inception(weights_path, _INCEPTION[features], precision, download))
     if features == "classifier":
         return classifier_for(dataset, root)
-    if features.endswith(".pt"):
+    if features.endswith(SUFFIXES):
         return load_classifier(features)
     module, _, name = features.rpartition(".")
     try:
@@ -101,7 +102,7 @@ def find_network(
             network = kind()
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
-            f"evaluation.features is {features!r}, but must be {', '.join(_INCEPTION)}, classifier, a classifier's .pt file "
+            f"evaluation.features is {features!r}, but must be {', '.join(_INCEPTION)}, classifier, a classifier's file "
             f"or module.Class ({error})"
         ) from error
     if not isinstance(network, FeatureNetwork) or "fid" in network.key:
@@ -120,14 +121,14 @@ def counting_classifier(features: str, dataset: str, root: Path) -> Classifier:
 def must_be_trained(features: str, dataset: str, root: Path) -> bool:
     """Whether the classifier of a dataset is not there yet."""
     recipe = RECIPES.get(dataset)
-    if recipe is None or classifier_path(recipe.architecture, recipe.dataset, root).is_file():
+    if recipe is None or packaged_file(dataset) or classifier_path(recipe.architecture, recipe.dataset, root).is_file():
         return False
     return _in_file(features, dataset) is None
 
 
 def _in_file(features: str, dataset: str) -> Classifier | None:
     """The classifier that ``features`` names, if it is the one to count the classes of a dataset with."""
-    if not features.endswith(".pt"):
+    if not features.endswith(SUFFIXES):
         return None
     classifier = load_classifier(features)
     return classifier if classifier.dataset == dataset or dataset not in RECIPES else None

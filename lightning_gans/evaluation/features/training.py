@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import tempfile
@@ -22,6 +21,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier
 from lightning_gans.evaluation.features.colours import colour_labels
 from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
+from lightning_gans.evaluation.features.stored import as_bytes, is_rounded, packaged_file, round_weights
 from lightning_gans.evaluation.samples.drawing import private_streams
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.strategy import world_size
@@ -32,7 +32,7 @@ _BLOCK = 1000
 
 
 def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
-    """The classifier of a dataset by name; it is trained first, by its recipe, if there is none yet.
+    """The classifier of a dataset by name: the package's, else one's own, which its recipe trains first if there is none.
 
     All ranks must call this; the first trains while the others wait.
 
@@ -49,6 +49,10 @@ def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
             "train one with lightning classifier --dataset and give its path"
         )
     path = classifier_path(RECIPES[dataset].architecture, dataset, root)
+    if (packaged := packaged_file(dataset)) is not None:
+        if path.is_file():
+            rank_zero_info(f"measuring by the package's classifier of {dataset}; for your own: --evaluation.features {path}")
+        return load_classifier(packaged)
     problem: list[str | None] = [None]
     if (world_size() == 1 or dist.get_rank() == 0) and not path.is_file():
         rank_zero_info(f"there is no classifier of {dataset} in {path.parent} yet; training one first")
@@ -71,7 +75,8 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
     Args:
         recipe: what and how.
         root: folder with the datasets' files.
-        out: the file, ``root/classifiers/ARCHITECTURE_DATASET.pt`` where none.
+        out: the file, ``root/classifiers/ARCHITECTURE_DATASET.pt`` where none; the weights of a ``.safetensors`` are rounded to
+            half precision.
         device: ``auto`` trains on a GPU where there is one.
 
     Raises:
@@ -89,11 +94,13 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
         shape = channels, height, width
         classifier = Classifier(recipe.architecture, data.name, classes, shape, recipe.colour_of).to(where)
         _train(classifier, train, recipe)
+    name = f"{data.name}_{recipe.colour_of}" if recipe.colour_of else data.name
+    path = Path(out) if out else classifier_path(recipe.architecture, name, root)
+    if is_rounded(path):
+        round_weights(classifier)  # before it is measured
     classifier.test_error = measure_error(classifier, data)
     classifier.majority_error = float((test.labels != train.labels.bincount().argmax()).double().mean())
     held_out_error = measure_error(classifier, data, "valid") if recipe.held_out else None
-    name = f"{data.name}_{recipe.colour_of}" if recipe.colour_of else data.name
-    path = Path(out) if out else classifier_path(recipe.architecture, name, root)
     _save(classifier, recipe, train, test, held_out_error, path)
     held_out = "" if held_out_error is None else f"{held_out_error:.2%} error on training images held out, "
     rank_zero_info(
@@ -205,12 +212,11 @@ def _save(
         "labelled": {examples.split: len(examples.rows) for examples in (train, test)},
         "recipe": asdict(recipe),
     }
-    written = io.BytesIO()
-    torch.save(content, written)
+    written = as_bytes(content, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
-            Path(scratch, path.name).write_bytes(written.getbuffer())
+            Path(scratch, path.name).write_bytes(written)
             os.replace(Path(scratch, path.name), path)
     except OSError as error:
         raise InputError(f"cannot write the classifier {path} ({error.strerror}); set out to a place of yours") from error
