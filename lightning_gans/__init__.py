@@ -48,6 +48,7 @@ _LAZY = {
     "Categorical": "priors",
     "Product": "product",
     "Adam": "optimizers",
+    "RMSprop": "optimizers",
     "EMA": "ema",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",

@@ -28,6 +28,7 @@ class Doors(LightningModule):
 
     Args:
         data_range: the interval in which the networks work; none takes that of the generator's output, [-1, 1] if it is linear.
+            Its ends may be exchanged: in [1, -1] the networks see images inverted.
         data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval.
     """
 
@@ -50,7 +51,7 @@ class Doors(LightningModule):
         super().__init__()
         checks.positive(data_scale=data_scale)
         if data_range is not None:
-            checks.positive(**{"the width of data_range": data_range[1] - data_range[0]})
+            checks.positive(**{"the width of data_range": abs(data_range[1] - data_range[0])})
         self._given_range, self.data_scale = data_range, data_scale
 
     def __setattr__(self, name: str, value: Any) -> None:

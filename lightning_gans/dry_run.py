@@ -111,7 +111,7 @@ def _check_range(game: Game, extent: float | None) -> None:
     reached = getattr(game.generator, "output_range", None)
     if reached is None:
         return
-    if tuple(reached) != game.data_range:
+    if sorted(reached) != sorted(game.data_range):
         raise InputError(
             f"the generator's output lies in {list(reached)}, but data_range is {list(game.data_range)}; "
             "set the generator's output (sigmoid for [0, 1], tanh for [-1, 1]) or data_range"

@@ -50,7 +50,8 @@ class Game(Doors):
         scheduler: makes the learning-rate schedule of every optimiser; none keeps the rates constant.
         schedule_counts: what advances a schedule: ``own`` steps of its player, the ``shared`` count of all players' steps,
             or training ``batches``.
-        data_range: the interval in which the networks work; none takes that of the generator's output, else [-1, 1].
+        data_range: the interval in which the networks work; none takes that of the generator's output, else [-1, 1]. In an
+            interval from high to low, such as [1, -1], they see images inverted.
         data_scale: what the data is divided by before it is mapped from [-1, 1] to that interval; images are in [-1, 1]
             already, points are in data units.
         gradient_clip_val: bound on the gradient of each step, none for no bound.

@@ -44,16 +44,21 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind = "ns")
         kind: ``ns`` and ``minimax`` (the same for this player: Goodfellow et al. 2014, Eqn. 1), ``lsgan`` (Mao et al. 2017,
             Eqn. 9: targets 1 and 0, halved), ``wgan`` (Arjovsky et al. 2017) or ``hinge`` (Lim and Ye 2017).
     """
-    real, fake = at_least_float32(real), at_least_float32(fake)
+    return discriminator_loss_on(real, True, kind) + discriminator_loss_on(fake, False, kind)
+
+
+def discriminator_loss_on(logits: Tensor, real: bool, kind: AdversarialKind = "ns") -> Tensor:
+    """The part of ``discriminator_loss`` that is of data, or that of generated samples."""
+    logits = at_least_float32(logits)
     match kind:
         case "ns" | "minimax":
-            return bce_real(real) + bce_fake(fake)
+            return bce_real(logits) if real else bce_fake(logits)
         case "lsgan":
-            return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+            return 0.5 * (logits - float(real)).square().mean()
         case "wgan":
-            return fake.mean() - real.mean()
+            return -logits.mean() if real else logits.mean()
         case "hinge":
-            return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+            return F.relu(1 - logits if real else 1 + logits).mean()
     raise ValueError(f"no adversarial loss {kind!r}")
 
 

@@ -1,4 +1,4 @@
-"""Adam as the papers write it, and its step as a pure function."""
+"""Adam and RMSprop as the papers write them, and Adam's step as a pure function."""
 
 from __future__ import annotations
 
@@ -66,6 +66,27 @@ class Adam(torch.optim.Adam):
                 found_inf=getattr(self, "found_inf", None),
             )
         return loss
+
+
+class RMSprop(torch.optim.RMSprop):
+    """torch's RMSprop, whose weight decay is on weights and kernels alone: biases and the gains of norms have none.
+
+    Args:
+        params: what it updates.
+        lr: learning rate.
+        alpha: decay rate of the second moment.
+        eps: added to its root.
+        weight_decay: L2 penalty, ``weight_decay * w`` in the gradient of a weight w.
+    """
+
+    def __init__(
+        self, params: Iterable[Parameter], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
+    ) -> None:
+        of_weights: dict[str, Any] = {"params": [], "weight_decay": weight_decay}
+        of_others: dict[str, Any] = {"params": [], "weight_decay": 0.0}
+        for parameter in params:
+            (of_weights if parameter.dim() > 1 else of_others)["params"].append(parameter)
+        super().__init__([group for group in (of_weights, of_others) if group["params"]], lr=lr, alpha=alpha, eps=eps)
 
 
 @dataclass(frozen=True)

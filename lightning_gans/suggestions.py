@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -27,8 +28,8 @@ def class_names() -> Iterator[str]:
         yield from (found.__name__ for found in below(base) if not found.__name__.startswith("_"))
 
 
-def below(base: type) -> Iterator[type]:
+def below(base: type[Any]) -> Iterator[type[Any]]:
     """All that derives from a class, as far as it has been imported."""
-    for cls in base.__subclasses__():
-        yield cls
-        yield from below(cls)
+    for derived in base.__subclasses__():
+        yield derived
+        yield from below(derived)

@@ -1,6 +1,7 @@
 """The networks of AEGAN's author (Lazarou, 2020; his code): normalised over the channels of each pixel, noise in every layer.
 
-Convolutions are padded as TensorFlow's "same": the odd row and column at the lower right. Weights are drawn from N(0, 0.02^2).
+Convolutions are padded as TensorFlow's "same": the odd row and column at the lower right. Weights are drawn from N(0, 0.02^2),
+but by Glorot (Keras' default) in the latent discriminator and the generator's skip.
 """
 
 from __future__ import annotations
@@ -249,7 +250,7 @@ class AEGANLatentDiscriminator(Network):
         stages["hidden"] = nn.Sequential(nn.Linear(inputs, hidden), nn.LeakyReLU(_SLOPE))
         stages["output"] = nn.Linear(hidden, 1)
         super().__init__(stages)
-        initialise(self, "normal")
+        initialise(self, "glorot_uniform")
 
 
 class _Appended(nn.Sequential):

@@ -15,7 +15,7 @@ from lightning_gans.errors import InputError
 Activation = Literal["relu", "lrelu", "elu", "tanh", "sigmoid"]
 Output = Literal["sigmoid", "tanh"]
 Norm = Literal["batch", "layer"]
-Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "normal", "uniform"]
+Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "tflib", "normal", "uniform"]
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -95,6 +95,9 @@ def initialise(network: nn.Module, how: Initialisation, scale: float = 0.02) -> 
     Args:
         network: is changed in place.
         how: ``he_normal`` has std ``sqrt(2 / fan_in)``; ``normal`` has std ``scale``; ``uniform`` lies in ``[-scale, scale]``.
+            ``tflib`` is that of WGAN-GP's authors, whose library GAAN's use for MNIST: uniform, of std
+            ``sqrt(4 / (fan_in + fan_out))`` for convolutions, whose stride thins out the taps that are counted, and of std
+            ``sqrt(2 / (fan_in + fan_out))`` for linear layers.
         scale: for ``normal`` and ``uniform``.
     """
     for layer in network.modules():
@@ -110,6 +113,10 @@ def initialise(network: nn.Module, how: Initialisation, scale: float = 0.02) -> 
                 nn.init.uniform_(layer.weight, -bound, bound)
             case "glorot_uniform":
                 nn.init.xavier_uniform_(layer.weight)
+            case "tflib":
+                squares = 2 if isinstance(layer, nn.Linear) else 4
+                bound = math.sqrt(3 * squares / (_fan_in(layer) + _fan_out(layer)))
+                nn.init.uniform_(layer.weight, -bound, bound)
             case "normal":
                 nn.init.normal_(layer.weight, std=scale)
             case "uniform":
@@ -123,6 +130,13 @@ def _fan_in(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
     if isinstance(layer, nn.ConvTranspose2d):
         return layer.in_channels * math.prod(layer.kernel_size) / math.prod(layer.stride)
     return layer.weight[0].numel()
+
+
+def _fan_out(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
+    """The number of outputs that one input reaches; of a convolution it is at every stride-th tap alone."""
+    if isinstance(layer, nn.Conv2d):
+        return layer.out_channels * math.prod(layer.kernel_size) / math.prod(layer.stride)
+    return layer.weight[:, 0].numel() if isinstance(layer, nn.Linear) else layer.weight[0].numel()
 
 
 @contextmanager

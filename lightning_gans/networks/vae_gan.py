@@ -15,7 +15,7 @@ from torch import nn
 from lightning_gans.networks.dcgan import Crop, halvings
 from lightning_gans.networks.layers import Network, Norm, Output, normalisation
 
-_EPS = 1e-6
+_EPS, _FLAT_EPS = 1e-6, 1e-5  # of batch norm of maps and of dense layers
 
 
 class VAEGANEncoder(Network):
@@ -170,4 +170,4 @@ def initialise_as_authors(network: nn.Module) -> None:
 
 
 def _norm(norm: Norm | None, channels: int, flat: bool = False) -> list[nn.Module]:
-    return [*normalisation(norm, channels, flat=flat, eps=_EPS), nn.ReLU()]
+    return [*normalisation(norm, channels, flat=flat, eps=_FLAT_EPS if flat else _EPS), nn.ReLU()]

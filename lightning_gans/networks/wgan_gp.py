@@ -1,4 +1,4 @@
-"""The MNIST networks of WGAN-GP's authors: DCGAN's shape without normalisation, He-uniform weights, images in [0, 1]."""
+"""The MNIST networks of WGAN-GP's authors: DCGAN's shape without normalisation, their own init, images in [0, 1]."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WGANGPGenerator(ConvGenerator):
         norm: Norm | None = None,
     ) -> None:
         widths = (4 * width, 2 * width, width)
-        super().__init__(latent_dim, image_shape, widths, output="sigmoid", norm=norm, init="he_uniform")
+        super().__init__(latent_dim, image_shape, widths, output="sigmoid", norm=norm, init="tflib")
 
 
 class WGANGPCritic(ConvNet):
@@ -37,4 +37,4 @@ class WGANGPCritic(ConvNet):
     """
 
     def __init__(self, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64, norm: Norm | None = None) -> None:
-        super().__init__(image_shape, 1, (width, 2 * width, 4 * width), norm=norm, init="he_uniform")
+        super().__init__(image_shape, 1, (width, 2 * width, 4 * width), norm=norm, init="tflib")

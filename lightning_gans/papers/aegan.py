@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -32,10 +33,9 @@ class AEGAN(Game):
     Where paper and code differ the code is followed: distances are means over batch and dimensions (not norms without weights),
     E and G raise log sigma(D) (not minimax), and the discriminators' labels are smoothed, while those for E and G are 1.
 
-    Fakes are made once, by E and G in evaluation mode. A batch is a step of D_x and one of D_z, each on its two equations at
-    once, and one of E and G. ``burst`` is the schedule of the code: four steps of D_x, each on samples of a single kind (x, x^,
-    other x, x~), four of D_z (z, z^, z, z~) and four of E and G, each on fresh x and z. Such a batch is four of the "steps"
-    that the paper counts; its 300,000 are 75,000 batches.
+    Fakes are made by E and G in evaluation mode. A batch is a step of D_x and one of D_z, each on its two equations at once,
+    and one of E and G. ``burst`` is the code's schedule: D_x takes four steps, on x, x^, x, x~ one by one, D_z four likewise,
+    E and G four, each on x and z drawn afresh. So a batch is four of the paper's "steps": its 300,000 are 75,000 batches.
 
     A weight of 0 removes a term with all that it takes, and a discriminator without terms does not play. The paper compares
     with a GAN (``lightning_gans.GAN``) and an AAE, which is lambda_x_hat, lambda_x_tilde, lambda_z_tilde and lambda_rz 0.
@@ -81,8 +81,8 @@ class AEGAN(Game):
         checks.smoothing(label_smoothing)
         checks.every_network_is_trained(self.weights, encoder="x_hat", generator="z_hat")
         self.encoder, self.generator, self.prior = encoder, generator, prior
-        fakes = {"image_discriminator": ("x_hat", "x_tilde"), "latent_discriminator": ("z_hat", "z_tilde")}
-        self.told = {D: told for D, names in fakes.items() if (told := [name for name in names if self.weights[name]])}
+        told = {"image_discriminator": ("x_hat", "x_tilde"), "latent_discriminator": ("z_hat", "z_tilde")}
+        self.told = {D: kept for D, names in told.items() if (kept := [name for name in names if self.weights[name]])}
         self.image_discriminator = image_discriminator if "image_discriminator" in self.told else None
         self.latent_discriminator = latent_discriminator if "latent_discriminator" in self.told else None
         for player, names in self.told.items():
@@ -95,24 +95,25 @@ class AEGAN(Game):
         return {**{player: [getattr(self, player)] for player in self.told}, "autoencoder": [self.encoder, self.generator]}
 
     def step(self, batch: Batch) -> None:
-        x, z = batch.images, self.noise_like(batch)
-        fakes = self.fakes(x, z)
         if self.burst:
-            self.take_bursts(batch, {"image_discriminator": (x, batch.fresh().images), "latent_discriminator": (z, z)}, fakes)
-            return
-        for player, real in (("image_discriminator", x), ("latent_discriminator", z)):  # Eqn. 2 and 3, then 4 and 5
-            if player in fakes:
-                self.minimize(player, self.discriminator_loss, player, real, fakes[player])
+            return self.take_bursts(batch)
+        x, z = batch.images, self.noise_like(batch)
+        fakes = self.fakes(x, z, [name for names in self.told.values() for name in names])
+        for player, names in self.told.items():  # Eqn. 2 and 3, then 4 and 5
+            real = x if player == "image_discriminator" else z
+            self.minimize(player, self.discriminator_loss, player, real, [fakes[name] for name in names])
         self.minimize("autoencoder", self.autoencoder_loss, x, self.noise_like(batch))  # Eqn. 6
 
-    def take_bursts(self, batch: Batch, reals: dict[str, tuple[Tensor, Tensor]], fakes: dict[str, list[Tensor]]) -> None:
+    def take_bursts(self, batch: Batch) -> None:
         """The steps of the code: those of each network in a row, the discriminators' on samples of a single kind."""
-        for player, of_player in fakes.items():
-            for real, fake in zip(reals[player], of_player, strict=False):
-                self.minimize(player, self.label_loss, player, real, True)
-                self.minimize(player, self.label_loss, player, fake, False)
-        for _ in range(2 * max(map(len, fakes.values()), default=2)):
-            self.minimize("autoencoder", self.autoencoder_loss, batch.fresh().images, self.noise_like(batch))
+        images = (each.images for each in chain([batch], iter(batch.fresh, None)))
+        for player, name in ((player, name) for player, names in self.told.items() for name in names):
+            real = next(images) if player == "image_discriminator" else self.noise_like(batch)
+            self.minimize(player, self.label_loss, player, real, True)
+            source = next(images) if name in ("x_tilde", "z_hat") else self.noise_like(batch)  # of the one that it is made of
+            self.minimize(player, self.label_loss, player, self.fakes(source, source, [name])[name], False)
+        for _ in range(2 * max(map(len, self.told.values()), default=2)):
+            self.minimize("autoencoder", self.autoencoder_loss, next(images), self.noise_like(batch))
 
     def label_loss(self, player: str, samples: Tensor, real: bool) -> Tensor:
         """A discriminator on samples of a single kind, with smoothed labels."""
@@ -132,11 +133,10 @@ class AEGAN(Game):
             terms["rz"] = mean_squared_error(made["z_tilde"], z)
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum(), terms
 
-    def fakes(self, x: Tensor, z: Tensor) -> dict[str, list[Tensor]]:
-        """What each discriminator that plays has to tell from its reals, without gradients and without noise in E and G."""
+    def fakes(self, x: Tensor, z: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        """``cycle`` without gradients and without noise in E and G, for discriminators to tell from reals."""
         with torch.no_grad(), eval_mode(self.encoder, self.generator):
-            made = self.cycle(x, z, [name for names in self.told.values() for name in names])
-        return {player: [made[name] for name in names] for player, names in self.told.items()}
+            return self.cycle(x, z, wanted)
 
     def cycle(self, x: Tensor, z: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
         """Samples and latents that the ``wanted`` terms need: x^, x~, z^ and z~, and those that they are made from."""

@@ -42,12 +42,17 @@ class GAAN(Game):
         lambda_p: weight of P, ``(||grad D|| / sqrt(d) - 1)^2``.
         lambda_w: scale of g; none takes sqrt(d / D), for d latent and D feature dimensions.
         phi: the layer of D that is Phi; none for points.
-        encoder_alone: Eqn. 3 moves E and not G, as in the authors' code for CelebA and CIFAR-10.
+        encoder_alone: Eqn. 3 moves E and not G, as in the authors' last code for CelebA and CIFAR-10. Section 3.2 and Alg. 1
+            move both, and their history once calls E alone a bug (4d002f2).
         discriminator_steps: steps on Eqn. 4 in each batch.
         **game: see ``lightning_gans.Game``.
     """
 
     discriminator_norm = None
+    reconstruction_weight = 0.5
+    """Of G(E(x)) in what D takes for real."""
+    matches_reconstructions = False
+    """Whether f is taken from G(E(x)) on features too."""
 
     def __init__(
         self,
@@ -90,24 +95,24 @@ class GAAN(Game):
             logits = self.generator_logits(codes)
             reference, error = logits.sigmoid(), binary_cross_entropy(logits, x)
         else:
-            reference, error = x, mean_squared_error(self.phi(x), self.phi(self.generator(codes)))
+            real, again = self.phi(x), self.phi(self.generator(codes))
+            reference, error = again if self.matches_reconstructions else real, mean_squared_error(real, again)
         if not self.lambda_r:
             return error
-        return error + self.lambda_r * self.distance(reference, self.generator(z), codes, z)
+        return error + self.lambda_r * self.distance(reference, self.phi(self.generator(z)), codes, z)
 
     def distance(self, reference: Tensor, fake: Tensor, codes: Tensor, z: Tensor) -> Tensor:
-        """W, from means over the global batch."""
-        real, generated = at_least_float32(self.phi(reference)), at_least_float32(self.phi(fake))
-        lambda_w = math.sqrt(z[0].numel() / real[0].numel()) if self.lambda_w is None else self.lambda_w
-        f = self.batch_mean(real - generated).mean()
+        """W of features, or points, from means over the global batch."""
+        lambda_w = math.sqrt(z[0].numel() / fake[0].numel()) if self.lambda_w is None else self.lambda_w
+        f = self.batch_mean(at_least_float32(reference) - at_least_float32(fake)).mean()
         g = self.batch_mean(at_least_float32(codes) - z).mean()
         return (f - lambda_w * g).square()
 
     def discriminator_loss(self, x: Tensor, z: Tensor, epsilon: Tensor) -> Tensor:
         """Minus Eqn. 4, with the penalty to be minimised too."""
-        D = self.discriminator
+        D, weight = self.discriminator, self.reconstruction_weight
         fake, reconstructed = self.generator(z), self.generator(self.encoder(x))
-        loss = 0.5 * bce_real(D(x)) + 0.5 * bce_real(D(reconstructed)) + bce_fake(D(fake))
+        loss = (1 - weight) * bce_real(D(x)) + weight * bce_real(D(reconstructed)) + bce_fake(D(fake))
         return loss + self.lambda_p * gradient_penalty(D, x, fake, epsilon, "mean") if self.lambda_p else loss
 
     def generator_loss(self, x: Tensor, z: Tensor) -> Tensor:

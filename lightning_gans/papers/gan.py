@@ -10,7 +10,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
-from lightning_gans.losses import AdversarialKind, bce, discriminator_loss, generator_loss
+from lightning_gans.losses import AdversarialKind, bce, discriminator_loss_on, generator_loss
 from lightning_gans.networks import Network
 from lightning_gans.priors import Prior
 
@@ -34,6 +34,8 @@ class GAN(Game):
         generator_steps: steps of G after those of D, each on noise of its own; more than one only where the players alternate.
         discriminator_scale: factor of D's loss, 0.5 in the authors' code.
         label_smoothing: how far D's labels are from 1 for data and from 0 for samples; for ``ns`` and ``minimax``.
+        split_discriminator_step: let D take a step on data and then one on samples instead of one on both, as the GAN of
+            AEGAN's author does; only where the players alternate.
         **game: see ``lightning_gans.Game``.
     """
 
@@ -48,6 +50,7 @@ class GAN(Game):
         generator_steps: int = 1,
         discriminator_scale: float = 0.5,
         label_smoothing: float = 0.0,
+        split_discriminator_step: bool = False,
         **game: Any,
     ) -> None:
         super().__init__(**game)
@@ -58,10 +61,13 @@ class GAN(Game):
         checks.smoothing(label_smoothing)
         if label_smoothing and loss not in ("ns", "minimax"):
             raise InputError(f"label_smoothing is {label_smoothing}, but the loss {loss!r} has no labels; set it to 0")
+        if simultaneous and split_discriminator_step:
+            raise InputError("split_discriminator_step is for players that alternate; set simultaneous to false")
         self.generator, self.discriminator, self.prior = generator, discriminator, prior
         self.loss, self.simultaneous = loss, simultaneous
         self.discriminator_steps, self.generator_steps = discriminator_steps, generator_steps
         self.discriminator_scale, self.label_smoothing = discriminator_scale, label_smoothing
+        self.split_discriminator_step = split_discriminator_step
 
     def players(self) -> dict[str, list[Network]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
@@ -71,8 +77,12 @@ class GAN(Game):
             self.minimize_together(self.both_losses, batch.images, self.noise_like(batch))
             return
         for number in range(self.discriminator_steps):  # Algorithm 1, lines 2 to 5
-            x = batch.images if number == 0 else batch.fresh().images
-            self.minimize("discriminator", self.discriminator_loss, x, self.noise_like(batch))
+            x, z = batch.images if number == 0 else batch.fresh().images, self.noise_like(batch)
+            if self.split_discriminator_step:
+                self.minimize("discriminator", self.loss_on_data, x)
+                self.minimize("discriminator", self.loss_on_samples, z)
+            else:
+                self.minimize("discriminator", self.discriminator_loss, x, z)
         for _ in range(self.generator_steps):  # lines 7 and 8
             self.minimize("generator", self.generator_loss, self.noise_like(batch))
 
@@ -80,21 +90,28 @@ class GAN(Game):
         """Of both players on the same samples."""
         fake = self.generator(z)
         return {
-            "discriminator": self.value(x, fake.detach()),
+            "discriminator": self.loss_on_data(x) + self.scaled(self.discriminator(fake.detach()), real=False),
             "generator": generator_loss(self.discriminator(fake), self.loss),
         }
 
     def discriminator_loss(self, x: Tensor, z: Tensor) -> Tensor:
-        """What D minimises."""
-        return self.value(x, self.generator(z))
+        """What D minimises: minus the value of Eqn. 1, scaled."""
+        return self.loss_on_data(x) + self.loss_on_samples(z)
+
+    def loss_on_data(self, x: Tensor) -> Tensor:
+        """The part of D's loss that is of data."""
+        return self.scaled(self.discriminator(x), real=True)
+
+    def loss_on_samples(self, z: Tensor) -> Tensor:
+        """The part of D's loss that is of samples."""
+        return self.scaled(self.discriminator(self.generator(z)), real=False)
 
     def generator_loss(self, z: Tensor) -> Tensor:
         """What G minimises."""
         return generator_loss(self.discriminator(self.generator(z)), self.loss)
 
-    def value(self, x: Tensor, fake: Tensor) -> Tensor:
-        """Minus the value of Eqn. 1, scaled."""
-        real, generated, smoothing = self.discriminator(x), self.discriminator(fake), self.label_smoothing
-        if smoothing:
-            return self.discriminator_scale * (bce(real, 1 - smoothing) + bce(generated, smoothing))
-        return self.discriminator_scale * discriminator_loss(real, generated, self.loss)
+    def scaled(self, logits: Tensor, real: bool) -> Tensor:
+        """D's loss on logits of one kind, with its labels and its factor."""
+        if self.label_smoothing:
+            return self.discriminator_scale * bce(logits, 1 - self.label_smoothing if real else self.label_smoothing)
+        return self.discriminator_scale * discriminator_loss_on(logits, real, self.loss)

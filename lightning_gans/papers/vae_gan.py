@@ -38,10 +38,10 @@ class VAEGAN(Game):
     and L_GAN never reaches E. Losses are means over the batch; over the layer's numbers L_llike is a sum. As in the authors'
     code, what is compared goes through D in one pass, so that batch norm sees both sides together.
 
-    From the authors' scripts come D that sees no reconstructions, and the margin by which G or D sits out where it is too far
-    ahead; ``VAEGANPrinted`` is the paper's text. With a margin every step waits for the device, because who moves depends on
-    the value of two losses; none lets all move always. The share of steps sat out is logged as ``encoder/sits_out_*``. Their
-    code adds 1e-3 inside each logarithm, left out here.
+    From the authors' code come 1 - gamma, D that sees no reconstructions, and the margin by which G or D sits out where it is
+    too far ahead; ``VAEGANPrinted`` is the paper's text. With a margin every step waits for the device, because who moves
+    depends on the value of two losses; none lets all move always. The share of steps sat out is logged as
+    ``encoder/sits_out_*``. Their code adds 1e-3 inside each logarithm, left out here.
 
     Args:
         encoder: E, samples to ``(N, 2 * dim)``: the means of q, then its log-variances.
@@ -53,7 +53,6 @@ class VAEGAN(Game):
         margin: D sits out where -log sigma(D) of real or -log(1 - sigma(D)) of generated samples is less than ``equilibrium``
             minus this, in nats, G where one is more than ``equilibrium`` plus this; where both would, both move.
         equilibrium: what both costs are in balance, in nats; log 2 would be 0.693.
-        reuse_noise: draw z_p with the noise of z, not with its own.
         **game: see ``lightning_gans.Game``.
     """
 
@@ -70,7 +69,6 @@ class VAEGAN(Game):
         feature_layer: str = "last",
         margin: float | None = 0.35,
         equilibrium: float = 0.68,
-        reuse_noise: bool = False,
         **game: Any,
     ) -> None:
         super().__init__(**game)
@@ -79,14 +77,13 @@ class VAEGAN(Game):
         checks.is_normal(prior)
         self.encoder, self.generator, self.discriminator, self.prior = encoder, generator, discriminator, prior
         self.gamma, self.feature_layer = gamma, feature_layer
-        self.margin, self.equilibrium, self.reuse_noise = margin, equilibrium, reuse_noise
+        self.margin, self.equilibrium = margin, equilibrium
 
     def players(self) -> dict[str, list[Network]]:
         return {"encoder": [self.encoder], "generator": [self.generator], "discriminator": [self.discriminator]}
 
     def step(self, batch: Batch) -> None:
-        epsilon = self.normal(len(batch), self.prior.dim)
-        z = epsilon * self.prior.std if self.reuse_noise else self.noise_like(batch)
+        epsilon, z = self.normal(len(batch), self.prior.dim), self.noise_like(batch)
         self.minimize_together(self.losses, batch.images, epsilon, z)  # Algorithm 1
 
     def losses(self, x: Tensor, epsilon: Tensor, z: Tensor) -> Mapping[str, Loss]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from lightning_gans import GAAN, MLP, ConvGenerator, ConvNet, Uniform
 from lightning_gans.networks import Network
+from lightning_gans.papers.dist_gan import DistGAN
 from lightning_gans.papers.gaan_printed import GAANPrinted
 from tests.games import GRID, IMAGE
 
@@ -58,5 +59,6 @@ GAMES = {
     "gaan": make_gaan,
     "gaan on features": partial(make_gaan, phi="last", lambda_r=1.0),
     "gaan as printed": partial(make_gaan, GAANPrinted),
+    "gaan as dist-gan": partial(make_gaan, DistGAN, phi="last", lambda_r=1.0),
     "gaan on images": make_image_gaan,
 }

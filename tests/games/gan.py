@@ -20,5 +20,6 @@ def make_gan(**settings: Any) -> GAN:
 GAMES = {
     "gan": make_gan,
     "gan alternating": partial(make_gan, simultaneous=False, discriminator_steps=2),
+    "gan, steps split": partial(make_gan, simultaneous=False, split_discriminator_step=True),
     "gan clipped": partial(make_gan, gradient_clip_val=0.01),
 }

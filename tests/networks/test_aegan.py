@@ -194,9 +194,17 @@ def test_weights_are_drawn_as_the_authors_and_biases_are_0() -> None:
             if not isinstance(layer, nn.Linear | nn.Conv2d):
                 continue
             glorot = math.sqrt(2 / (layer.weight.shape[0] + layer.weight.shape[1]))
-            std = glorot if name.startswith("skip") else 0.02
+            std = glorot if name.startswith("skip") or isinstance(network, AEGANLatentDiscriminator) else 0.02
             assert layer.weight.std().item() == pytest.approx(std, rel=0.25 if layer.weight.numel() < 1000 else 0.1), name
             assert layer.bias.eq(0).all()
+
+
+def test_the_latent_discriminator_says_something_about_latents_from_the_start() -> None:
+    """The first gradient of -log sigma(D_z) with respect to a latent: 0.5 in the author's code; of N(0, 0.02^2) it is 0.02."""
+    torch.manual_seed(0)
+    z = torch.randn(256, 32, requires_grad=True)
+    (gradient,) = torch.autograd.grad(F.softplus(-AEGANLatentDiscriminator()(z)).sum(), z)
+    assert 0.3 < gradient.norm(dim=1).mean() < 0.7
 
 
 @pytest.mark.parametrize("make", [small_encoder, small_discriminator, small_latent_discriminator])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -138,3 +141,66 @@ def test_pixels_that_are_always_black_or_white_start_at_finite_log_odds() -> Non
 def test_a_mean_that_the_output_cannot_start_at_is_refused(network: Network, mean: Tensor, words: str) -> None:
     with pytest.raises(InputError, match=words):
         network.start_output_at(mean)
+
+
+# What the authors of WGAN-GP and GAAN start from
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def conv_std(inputs: int, outputs: int) -> float:
+    """Of their convolutions, 5 wide and of stride 2 or transposed, in closed form."""
+    return math.sqrt(4 / (25 * max(inputs, outputs) / 4 + 25 * min(inputs, outputs)))
+
+
+def dense_std(inputs: int, outputs: int) -> float:
+    return math.sqrt(2 / (inputs + outputs))
+
+
+def of_config(name: str, network: str) -> ConvNet | ConvGenerator:
+    """A network of a config, as it starts."""
+    torch.manual_seed(0)
+    spec = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]["init_args"][network]
+    return {"ConvNet": ConvNet, "ConvGenerator": ConvGenerator}[spec["class_path"].rpartition(".")[2]](**spec["init_args"])
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (WGANGPGenerator, [dense_std(128, 4096), conv_std(128, 256), conv_std(64, 128), conv_std(1, 64)]),
+        (WGANGPCritic, [conv_std(1, 64), conv_std(64, 128), conv_std(128, 256), dense_std(4096, 1)]),
+        (partial(of_config, "gaan_mnist", "generator"),
+         [dense_std(100, 8192), conv_std(256, 512), conv_std(128, 256), conv_std(1, 128)]),
+        (partial(of_config, "gaan_mnist", "encoder"),
+         [conv_std(1, 64), conv_std(64, 128), conv_std(128, 256), dense_std(4096, 100)]),
+    ],
+)  # fmt: skip
+def test_weights_of_tflib_are_uniform_with_its_widths(make: Callable[[], Network], expected: list[float]) -> None:
+    torch.manual_seed(0)
+    weights = [m.weight for m in make().modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    assert [weight.std().item() for weight in weights] == pytest.approx(expected, rel=0.06)
+    for weight, std in zip(weights, expected, strict=True):
+        assert 0.9 * math.sqrt(3) * std < weight.abs().max() <= math.sqrt(3) * std
+
+
+def test_features_start_as_large_as_in_the_authors_code() -> None:
+    """Phi of GAAN's D on MNIST: the mean square of a layer follows from the weights' in closed form."""
+    digits = torch.zeros(64, 1, 28, 28)
+    digits[:, :, 9:19, 9:18] = 1  # as bright as digits are in the mean: a square of 0.11
+    moment, channels = digits[:1].square(), 1
+    for outputs in (64, 128, 256):
+        taps = F.conv2d(moment, torch.ones(1, 1, 5, 5), stride=2, padding=2)
+        moment, channels = 0.52 * channels * conv_std(channels, outputs) ** 2 * taps, outputs  # kept: (1 + 0.2^2) / 2
+    (phi,) = of_config("gaan_mnist", "discriminator").features(digits, ["last"])
+    assert phi.square().mean().sqrt().item() == pytest.approx(moment.mean().sqrt().item(), rel=0.1)
+    assert 0.09 < phi.square().mean().sqrt() < 0.16, "0.0135 with weights of N(0, 0.02^2)"
+
+
+@pytest.mark.parametrize("network", ["encoder", "generator", "discriminator"])
+@pytest.mark.parametrize("config", ["gaan_cifar10", "gaan_celeba"])
+def test_colour_networks_of_gaan_start_by_xavier(config: str, network: str) -> None:
+    for layer in of_config(config, network).modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            taps = layer.weight[0, 0].numel()
+            xavier = math.sqrt(2 / taps / sum(layer.weight.shape[:2]))
+            assert layer.weight.std().item() == pytest.approx(xavier, rel=0.06)

@@ -23,6 +23,7 @@ from tests.helpers import (
     matters,
     record_arguments,
     record_turns,
+    same,
     sgd_step,
     state,
 )
@@ -125,24 +126,31 @@ def test_by_default_each_network_takes_one_step_a_batch(smoothing: float) -> Non
 
 
 def test_a_burst_is_that_of_the_authors_code() -> None:
+    """Every x and z is drawn afresh: also the reals of both discriminators, and what each fake is made of."""
     game = make_aegan(burst=True, **sgd)
-    batches, bursts = record_arguments(game, "training_step"), record_arguments(game, "take_bursts")
-    moves = record_arguments(game, "autoencoder_loss")
+    shown, moves = record_arguments(game, "label_loss"), record_arguments(game, "autoencoder_loss")
+    batches, sources = record_arguments(game, "training_step"), record_arguments(game, "fakes")
     fit(game, 1)
     E, G, Dx, Dz = networks_of(reference := make_aegan())
     noise = Noise(reference.prior)
-    x, other, z = batches[0][0].images, bursts[0][1][DX][1], noise.z()
-    with torch.no_grad():
-        x_hat, z_hat = G(z), E(x)
-        x_tilde, z_tilde = G(z_hat), E(x_hat)
-    for D, shown in ((Dx, (x, x_hat, other, x_tilde)), (Dz, (z, z_hat, z, z_tilde))):
-        for samples, label in zip(shown, (0.95, 0.05, 0.95, 0.05), strict=True):
-            sgd_step([D], cross_entropy(D(samples), label))
+    (x1, _, x2, _), (of_x_tilde, of_z_hat) = (each[1] for each in shown[:4]), (sources[i][0] for i in (1, 2))
+    made = {  # in the order of their turns
+        "x_hat": lambda: G(noise.z()),
+        "x_tilde": lambda: G(E(of_x_tilde)),
+        "z_hat": lambda: E(of_z_hat),
+        "z_tilde": lambda: E(G(noise.z())),
+    }
+    for name, real in (("x_hat", lambda: x1), ("x_tilde", lambda: x2), ("z_hat", noise.z), ("z_tilde", noise.z)):
+        D = Dx if name.startswith("x") else Dz
+        sgd_step([D], cross_entropy(D(real()), 0.95))
+        sgd_step([D], cross_entropy(D(made[name]().detach()), 0.05))
     for drawn, _ in moves:
         sgd_step([E, G], total_by_hand(reference, drawn, noise.z()))
     assert furthest(state(game), state(reference)) < 1e-6
-    assert len(moves) == 4
-    assert len({images.numpy().tobytes() for images in (x, other, *(drawn for drawn, _ in moves))}) == 6, "data seen twice"
+    data = [x1, x2, of_x_tilde, of_z_hat, *(drawn for drawn, _ in moves)]
+    assert torch.equal(x1, batches[0][0].images), "the epoch's own minibatch is left out"
+    assert len({images.numpy().tobytes() for images in data}) == len(data) == 8, "data seen twice"
+    assert len({latents.numpy().tobytes() for latents in (shown[4][1], shown[6][1], *(z for _, z in moves))}) == 6
 
 
 def test_fakes_are_made_without_the_noise_of_encoder_and_generator_and_modes_are_left() -> None:
@@ -150,9 +158,9 @@ def test_fakes_are_made_without_the_noise_of_encoder_and_generator_and_modes_are
     game.encoder.stages["conv2"].eval()
     modes = [module.training for module in game.modules()]
     x, z = torch.rand(5, 1, 8, 8), torch.randn(5, 4)
-    first, second = game.fakes(x, z), game.fakes(x, z)
-    assert all(torch.equal(a, b) for player in first for a, b in zip(first[player], second[player], strict=True))
-    assert not any(fake.requires_grad for fakes in first.values() for fake in fakes)
+    first, second = (game.fakes(x, z, NAMES[2:]) for _ in range(2))
+    assert same(first, second)
+    assert not any(fake.requires_grad for fake in first.values())
     assert [module.training for module in game.modules()] == modes
     losses = [game.autoencoder_loss(x, z)[1]["rx"] for _ in range(2)]
     assert losses[0] != losses[1], "E's own step is without noise"
@@ -210,7 +218,8 @@ def test_a_term_reaches_every_network_on_its_way(name: str) -> None:
 @pytest.mark.parametrize("player", [DX, DZ])
 def test_a_discriminators_loss_reaches_it_alone(player: str) -> None:
     game = make_aegan()
-    game.discriminator_loss(player, POINTS, game.fakes(POINTS, LATENTS)[player]).backward()
+    fakes = game.fakes(POINTS, LATENTS, game.told[player])
+    game.discriminator_loss(player, POINTS, [fakes[name] for name in game.told[player]]).backward()
     assert {key.partition(".")[0] for key, p in game.named_parameters() if p.grad is not None} == {player}
 
 
@@ -224,8 +233,7 @@ def test_a_weight_of_0_removes_its_term_alone(name: str) -> None:
     assert set(found) == {*NAMES} - {name}
     for kept, value in found.items():
         torch.testing.assert_close(value, expected[kept])
-    shown = game.fakes(POINTS, LATENTS)
-    assert [len(fakes) for fakes in shown.values()] == [2 - (name in ("x_hat", "x_tilde")), 2 - (name in ("z_hat", "z_tilde"))]
+    assert [told for names in game.told.values() for told in names] == [told for told in NAMES[2:] if told != name]
 
 
 def count_calls(game: AEGAN) -> dict[str, int]:
@@ -244,7 +252,7 @@ def test_what_no_term_needs_is_not_computed() -> None:
     game.autoencoder_loss(POINTS, LATENTS)
     assert of_the_autoencoder == {"encoder": 1, "generator": 1, DZ: 1}
     of_its_fakes = count_calls(game := make_aegan(**AAE))
-    game.fakes(POINTS, LATENTS)
+    game.fakes(POINTS, LATENTS, game.told[DZ])
     assert of_its_fakes == {"encoder": 1}
 
 

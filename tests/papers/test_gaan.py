@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from lightning_gans import GAAN, MLP, ConvGenerator, ConvNet, Images, InputError, Normal
 from lightning_gans.networks import Network
+from lightning_gans.papers.dist_gan import DistGAN
 from lightning_gans.papers.gaan_printed import GAANPrinted
 from tests.games import IMAGE
 from tests.games.gaan import make_gaan, make_image_gaan, noisy
@@ -51,16 +52,16 @@ def by_equation_3(game: GAAN, x: Tensor, z: Tensor) -> Tensor:
     else:
         phi = game.discriminator.stages["hidden1"]
         r = ((phi(x) - phi(again)) ** 2).mean()
-        f = (phi(x).mean(dim=0) - phi(fake).mean(dim=0)).mean()
+        f = (phi(again if isinstance(game, DistGAN) else x).mean(dim=0) - phi(fake).mean(dim=0)).mean()
     g = (codes.mean(dim=0) - z.mean(dim=0)).mean()
     return r + game.lambda_r * (f - game.lambda_w * g) ** 2
 
 
 @pytest.mark.parametrize("lambda_w", [0.0, 1.0, 3.0])
 @pytest.mark.parametrize("lambda_r", [0.0, 5.0])
-@pytest.mark.parametrize("phi", [None, "last", "hidden1"])
-def test_the_autoencoder_minimises_equation_3(phi: str | None, lambda_r: float, lambda_w: float) -> None:
-    game = make_gaan(phi=phi, lambda_r=lambda_r, lambda_w=lambda_w).double()
+@pytest.mark.parametrize(("paper", "phi"), [(GAAN, None), (GAAN, "last"), (GAAN, "hidden1"), (DistGAN, "last")])
+def test_the_autoencoder_minimises_equation_3(paper: type[GAAN], phi: str | None, lambda_r: float, lambda_w: float) -> None:
+    game = make_gaan(paper, phi=phi, lambda_r=lambda_r, lambda_w=lambda_w).double()
     loss = game.autoencoder_loss(POINTS.double(), LATENTS.double())
     torch.testing.assert_close(loss, by_equation_3(game, POINTS.double(), LATENTS.double()))
 
@@ -70,21 +71,21 @@ def test_the_distance_vanishes_where_samples_and_codes_agree_in_the_mean() -> No
     assert make_gaan().distance(x, x.flip(0), z, z.flip(0)) < 1e-12
 
 
-def by_equation_4(game: GAAN, x: Tensor, z: Tensor, epsilon: Tensor, weight: float) -> Tensor:
+def by_equation_4(game: GAAN, x: Tensor, z: Tensor, epsilon: Tensor, of_data: float, of_reconstructions: float) -> Tensor:
     """Minus the paper's equation, with the penalty added to what is minimised."""
     D, fake, again = game.discriminator, game.generator(z), game.generator(game.encoder(x))
     norm = slopes(D, x, fake, epsilon).norm(dim=1)
     penalty = (norm**2 - 1) ** 2 if isinstance(game, GAANPrinted) else (norm / math.sqrt(2) - 1) ** 2
-    terms = -weight * D(x).sigmoid().log() - weight * D(again).sigmoid().log() - (1 - D(fake).sigmoid()).log()
+    terms = -of_data * D(x).sigmoid().log() - of_reconstructions * D(again).sigmoid().log() - (1 - D(fake).sigmoid()).log()
     return terms.mean() + game.lambda_p * penalty.mean()
 
 
 @pytest.mark.parametrize("lambda_p", [0.0, 2.0])
-@pytest.mark.parametrize(("paper", "weight"), [(GAAN, 0.5), (GAANPrinted, 1.0)])
-def test_the_discriminator_minimises_equation_4(paper: type[GAAN], weight: float, lambda_p: float) -> None:
+@pytest.mark.parametrize(("paper", "weights"), [(GAAN, (0.5, 0.5)), (GAANPrinted, (1.0, 1.0)), (DistGAN, (0.95, 0.05))])
+def test_the_discriminator_minimises_equation_4(paper: type[GAAN], weights: tuple[float, float], lambda_p: float) -> None:
     game = make_gaan(paper, lambda_p=lambda_p)
     loss = game.discriminator_loss(POINTS, LATENTS, EPSILON)
-    torch.testing.assert_close(loss, by_equation_4(game, POINTS, LATENTS, EPSILON, weight))
+    torch.testing.assert_close(loss, by_equation_4(game, POINTS, LATENTS, EPSILON, *weights))
 
 
 def test_the_generator_matches_scores_or_maximises_the_printed_one() -> None:

@@ -70,6 +70,27 @@ def test_the_players_alternate_by_algorithm_1(loss: str, steps: int, generator_s
     assert len(seen) == len({x.numpy().tobytes() for x, _ in seen}) == steps, "a minibatch is seen twice"
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_discriminators_step_can_be_split_into_one_on_data_and_one_on_samples(loss: Any) -> None:
+    game = make_gan(loss=loss, simultaneous=False, discriminator_scale=1.0, split_discriminator_step=True, **sgd)
+    seen, turns = record_arguments(game, "training_step"), record_turns(game)
+    fit(game, 1)
+    reference = make_gan()
+    G, D, noise = reference.generator, reference.discriminator, Noise(reference.prior)
+    of_discriminator, of_generator = LOSSES[loss]
+    x, fake = seen[0][0].images, G(noise.z()).detach()
+    sgd_step([D], of_discriminator(D(x), D(fake).detach()))
+    sgd_step([D], of_discriminator(D(x).detach(), D(fake)))
+    sgd_step([G], of_generator(D(G(noise.z()))))
+    assert furthest(state(game), state(reference)) < 1e-6
+    assert [player for player, _ in turns] == ["discriminator", "discriminator", "generator"]
+
+
+def test_moves_at_once_cannot_be_split() -> None:
+    with pytest.raises(InputError, match=r"split_discriminator_step.*set simultaneous to false"):
+        make_gan(split_discriminator_step=True)
+
+
 @pytest.mark.parametrize("steps", [(2, 1), (1, 3)])
 def test_each_turn_moves_its_own_network_alone(steps: tuple[int, int]) -> None:
     turns = record_turns(game := make_gan(simultaneous=False, discriminator_steps=steps[0], generator_steps=steps[1]))
@@ -133,6 +154,7 @@ CHANGES = COMMON | {
     "generator_steps": ({"simultaneous": False}, {"generator_steps": 2}),
     "discriminator_scale": ({}, {"discriminator_scale": 1.0}),
     "label_smoothing": ({}, {"label_smoothing": 0.1}),
+    "split_discriminator_step": ({"simultaneous": False}, {"split_discriminator_step": True}),
     "data_range": ({"generator": MLP(2, 2, (16,))}, {"data_range": (0.0, 1.0)}),
 }
 

@@ -86,7 +86,7 @@ def test_it_encodes_where_it_has_an_encoder(make: Callable[..., Game]) -> None:
 
 
 @every_paper
-@pytest.mark.parametrize("data_range", [(-1.0, 1.0), (0.0, 1.0), (-3.0, 5.0)])
+@pytest.mark.parametrize("data_range", [(-1.0, 1.0), (0.0, 1.0), (1.0, -1.0)])
 @pytest.mark.parametrize("data_scale", [1.0, 4.180112])
 def test_data_come_back_through_the_door_as_they_went_in(
     make: Callable[..., Game], data_range: tuple[float, float], data_scale: float
@@ -116,7 +116,7 @@ def test_a_weight_must_be_a_number_of_at_least_zero(make: Callable[..., Game], v
 
 
 @every_paper
-@pytest.mark.parametrize("wrong", [{"data_scale": 0.0}, {"data_scale": -1.0}, {"data_range": (1, 1)}, {"data_range": (1, 0)}])
+@pytest.mark.parametrize("wrong", [{"data_scale": 0.0}, {"data_scale": -1.0}, {"data_range": (1, 1)}])
 def test_an_empty_range_is_refused(make: Callable[..., Game], wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         make(**wrong)
