@@ -43,6 +43,7 @@ run.mkdir(parents=True)
 last = {{"modes": {{"value": 10 + seed ** 2, "step": 4}}}}
 (run / "evaluation.json").write_text(json.dumps({{"best": {{"modes": {{"value": 20, "step": 2}}}}, "last": last}}))
 (run / "evaluation.jsonl").write_text(json.dumps({{"stage": "fit", "device": "cpu", "devices": 1}}) + "\\n")
+(run / "run.json").write_text(json.dumps({{"status": "finished"}}))
 (folder / "times.json").write_text(json.dumps([began, time.time()]))
 """
 
