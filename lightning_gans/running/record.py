@@ -123,7 +123,7 @@ class KeepRecord(SaveConfigCallback):
 
     def _write(self, content: Mapping[str, Any]) -> None:
         scratch = self._folder / f"{FILE}.tmp"
-        scratch.write_text(json.dumps(content, indent=1))
+        scratch.write_text(json.dumps(content) + "\n")
         scratch.replace(self._folder / FILE)
 
     def _text(self) -> str:

@@ -128,8 +128,8 @@ class Run:
 
     def has_finished(self) -> bool:
         """Whether its training came to its end, and was not stopped on the way by somebody whom its status does not name."""
-        records = _by_age(self.folder, "run.json")
-        return bool(records) and json.loads(records[-1].read_text()).get("status") == "finished"
+        rows = [row for file in _by_age(self.folder, "run.json")[-1:] for row in ledger.read_lines(file)]
+        return bool(rows) and rows[-1].get("status") == "finished"
 
     def record(self) -> bool:
         """Add the finished run to the records; ``False`` if it has to be started again.
