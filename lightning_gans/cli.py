@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
-from lightning_utilities.core.imports import RequirementCache
+from lightning.pytorch.trainer.states import TrainerStatus
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from lightning_gans import checks, trust, way_out
-from lightning_gans.checkpoint_files import CheckpointFiles
 from lightning_gans.checkpoints import load_checkpoint, stored_config
-from lightning_gans.command_line import ConfigCLI, make_ready, refused_in_one_sentence
-from lightning_gans.completion import complete
+from lightning_gans.command_line import ConfigCLI, ParseError, make_ready, refused_in_one_sentence
+from lightning_gans.completion import complete as complete_model
 from lightning_gans.config_files import read_config
+from lightning_gans.differences import left_out
 from lightning_gans.errors import InputError
-from lightning_gans.game import Game
-from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
+from lightning_gans.lightning_internals import launch_by
 from lightning_gans.model_help import asked_for, model_help
 from lightning_gans.packaged import with_configs
 from lightning_gans.players import ClipAlgorithm
 from lightning_gans.ranks import Launcher
-from lightning_gans.saved_config import KeepConfig
+from lightning_gans.running.defaults import About, complete
+from lightning_gans.running.place import give_back
+from lightning_gans.running.record import KeepRecord
+from lightning_gans.running.stopping import ending_by_signals, how_to_go_on
+from lightning_gans.runs.experiment import config_hash
 from lightning_gans.told_to_end import EndTogether
 
 
 class GamesCLI(ConfigCLI):
     """``fit``, ``validate``, ``test`` and ``predict``."""
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except (SystemExit, KeyboardInterrupt):
+            if hasattr(self, "trainer") and self.trainer.state.status == TrainerStatus.INTERRUPTED:
+                rank_zero_info(how_to_go_on(self.trainer))
+            raise
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -52,48 +62,46 @@ class GamesCLI(ConfigCLI):
         if settings.get("ckpt_path") is not None:
             load_checkpoint(Path(settings.ckpt_path))  # refused now, also where a config names it
 
+    def before_instantiate_classes(self) -> None:
+        settings = self.config[self.subcommand]
+        for file in filter(os.path.isfile, map(str, settings.get("config") or ())):
+            for said in left_out(Path(file), settings.model):
+                rank_zero_warn(said)
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
-            self._complete(self.config_init[self.subcommand].trainer)
-        trainer = super().instantiate_trainer(**kwargs)
+            folder = complete(self.config_init[self.subcommand].trainer, self.model, self._about())
+        try:
+            trainer = super().instantiate_trainer(**kwargs)
+        except BaseException:
+            give_back(folder)
+            raise
         if isinstance(trainer.strategy, DDPStrategy):
             launch_by(trainer.strategy, Launcher)
             cast(Any, trainer).callbacks.append(EndTogether())
         return trainer
 
-    def _complete(self, settings: Any) -> None:
-        """Fill in what the user left open: strategy, loggers, progress bar and checkpoints."""
-        self._translate_clipping(settings)
-        if settings.strategy == "auto" and trains_on_several_devices(
-            settings.accelerator, settings.devices, settings.num_nodes
-        ):
-            settings.strategy = "gan_ddp"
-        if settings.logger in (None, True):
-            settings.logger = _default_loggers(settings.default_root_dir, self._run_name())
-        settings.callbacks = _as_list(settings.callbacks)
-        if settings.enable_progress_bar is not False and not any(isinstance(c, TQDMProgressBar) for c in settings.callbacks):
-            settings.callbacks.append(TQDMProgressBar(refresh_rate=20))
-        if settings.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in settings.callbacks):
-            settings.callbacks.append(ModelCheckpoint(save_last=True, filename="{step}", every_n_epochs=1))
-        settings.plugins = _as_list(settings.plugins)
-        if isinstance(settings.strategy, str) and not any(isinstance(plugin, CheckpointIO) for plugin in settings.plugins):
-            settings.plugins.append(CheckpointFiles())
+    def _about(self) -> About:
+        """What the run is, for its folder and its loggers."""
+        model, dataset = type(self.model).__name__, Path(getattr(self.datamodule, "dataset", "data")).stem
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
+        name, checkpoint = f"{model.lower()}_{dataset}", config.get("ckpt_path")
+        return About(
+            name=name,
+            stage=str(self.subcommand),
+            group=f"{name}-{config_hash(config)}",
+            tags=[model, dataset],
+            seed=config.get("seed_everything"),
+            stored=load_checkpoint(Path(checkpoint)).get("wandb", {}) if checkpoint else {},
+        )
 
-    def _translate_clipping(self, settings: Any) -> None:
-        """Hand the trainer's gradient clipping to the game: the trainer refuses it for manual optimisation."""
-        if settings.gradient_clip_val is None or not isinstance(self.model, Game):
-            return
-        self.model.clip_gradients_to(settings.gradient_clip_val, settings.gradient_clip_algorithm or "norm")
-        settings.gradient_clip_val = settings.gradient_clip_algorithm = None
 
-    def _run_name(self) -> str:
-        dataset = getattr(self.datamodule, "dataset", "data")
-        return f"{type(self.model).__name__.lower()}_{Path(dataset).stem}"
+_DEFAULTS = {"num_sanity_val_steps": 0}
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command. Exits with 2 and one sentence for what the user can mend, with 1 for what went wrong in training."""
-    with way_out.one_way_out():
+    with ending_by_signals(), way_out.one_way_out():
         make_ready()
         _run(way_out.without_debug(sys.argv[1:] if args is None else args))
 
@@ -107,9 +115,28 @@ def _run(args: list[str]) -> None:
     configs = filter(os.path.exists, _values(args, "--config", "-c"))
     read = [read_config(Path(path)) for path in configs]  # refused by the name of the file, which the parser would not say
     trust.find_own(args, read)
-    args = complete(_with_stored_config(args, trusted))
-    sys.argv[1:] = args  # other ranks are started with it, too
-    GamesCLI(save_config_callback=KeepConfig, trainer_defaults={"num_sanity_val_steps": 0})
+    asked, args = args, _with_stored_config(args, trusted)
+    try:
+        args = complete_model(args)
+        sys.argv[1:] = args  # other ranks are started with it, too
+        GamesCLI(save_config_callback=KeepRecord, trainer_defaults=_DEFAULTS)
+    except InputError as error:
+        if args is not asked and isinstance(error.__cause__, ParseError):
+            _refuse_stored_option(asked, str(error))
+        raise
+
+
+def _refuse_stored_option(asked: list[str], reason: str) -> None:
+    """Where a setting that is refused stands in the checkpoint and not in what was asked for, say which file and what to do."""
+    name = reason.partition(":")[0].rpartition(".")[2]
+    unknown = re.search(r"'([\w.]+)'", reason)
+    named = {name, *(unknown[1].rpartition(".")[2:] if unknown else ())}
+    if any(re.search(rf"\b{re.escape(each)}\b", argument) for each in named if each for argument in asked):
+        return
+    raise InputError(
+        f"{_values(asked, '--ckpt_path')[-1]} was trained with settings that this version does not take ({reason}); take "
+        "config.yaml from its run's folder, mend that, and give it as --config beside --ckpt_path"
+    )
 
 
 def _with_stored_config(args: list[str], trusted: bool) -> list[str]:
@@ -117,7 +144,7 @@ def _with_stored_config(args: list[str], trusted: bool) -> list[str]:
 
     What the command line says wins over what is stored.
     """
-    checkpoints = _values(args, "--ckpt_path")
+    checkpoints = [path for path in _values(args, "--ckpt_path")[-1:] if yaml.safe_load(path) is not None]
     if not checkpoints or args[0] not in ConfigCLI.subcommands():
         return args
     path = Path(checkpoints[-1])
@@ -134,14 +161,6 @@ def _values(args: list[str], *options: str) -> list[str]:
     return after_space + [arg.partition("=")[2] for arg in args if arg.partition("=")[0] in options and "=" in arg]
 
 
-def _default_loggers(root: str | None, name: str) -> list[Logger]:
-    """CSV files, and TensorBoard where it is installed, both in ``runs/NAME/version_N``."""
-    csv = CSVLogger(root or "runs", name=name)
-    if not RequirementCache("tensorboard"):
-        return [csv]
-    return [csv, TensorBoardLogger(root or "runs", name=name, version=csv.version, default_hp_metric=False)]
-
-
 def _check_trainer(settings: Any) -> None:
     """Refuse what the trainer itself takes for something else, or for nothing."""
     if settings.gradient_clip_val is not None:
@@ -152,9 +171,3 @@ def _check_trainer(settings: Any) -> None:
             raise InputError("trainer.gradient_clip_algorithm clips nothing without trainer.gradient_clip_val; give that, too")
     if settings.log_every_n_steps is not None:
         checks.not_negative(**{"trainer.log_every_n_steps": settings.log_every_n_steps})
-
-
-def _as_list(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list) else [given]

@@ -248,8 +248,7 @@ class Game(Doors):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step % (cast(Any, self.trainer).log_every_n_steps or 50) == 0:
             self._check_losses()
-            self._history.log(self)
-            self.log_dict(self._moving().players.scheduled_rates())
+            self._history.log(self, self._moving().players.scheduled_rates())
         if self.global_step % _STEPS_BETWEEN_RANK_CHECKS == 0:
             check_ranks_agree(self.parameters())
 
@@ -262,10 +261,10 @@ class Game(Doors):
         if self._nonfinite == "stop":
             resuming.finite_parameters(self)
         resuming.plain_rates(checkpoint)
-        checkpoint["game"] = {"paper": type(self).__name__, "seed": global_seed()}
+        checkpoint["game"] = resuming.of_game(self, self._moving().players)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        resuming.same_game(self, checkpoint, global_seed())
+        resuming.same_game(self, checkpoint)
 
     @property
     def global_step(self) -> int:

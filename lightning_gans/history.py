@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from lightning_gans.errors import NonFiniteError
+from lightning_gans.logs import log_numbers
 from lightning_gans.strategy import average_over_ranks
 
 
@@ -57,9 +60,11 @@ class LossHistory:
             )
         rank_zero_warn(message)
 
-    def log(self, module: LightningModule) -> None:
-        """Log the means: losses on the progress bar, and the terms of losses."""
-        means = self.means()
-        module.log_dict({f"loss/{name}": value for name, value in means.items() if "/" not in name}, prog_bar=True)
-        if terms := {name: value for name, value in means.items() if "/" in name}:
-            module.log_dict(terms)
+    def log(self, module: LightningModule, rates: Mapping[str, float]) -> None:
+        """Log the means and learning rates: losses on the progress bar too, and all of it to be monitored."""
+        losses = {f"loss/{name}": value for name, value in self.means().items()}
+        if module.trainer.barebones:
+            return
+        module.log_dict({name: value for name, value in losses.items() if name.count("/") == 1}, prog_bar=True, logger=False)
+        module.log_dict({name: value for name, value in losses.items() if name.count("/") > 1}, logger=False)
+        log_numbers(module.trainer, {**losses, **rates})

@@ -19,7 +19,8 @@ def save_hyperparameters(module: LightningModule) -> None:
 
     Under the command networks are stored too, as the settings that they are made from; else only what is plain by its type.
     """
-    module.save_hyperparameters(ignore=[] if under_command() else _not_plain(type(module)))
+    stored = under_command()  # and logged by it, with all other settings
+    module.save_hyperparameters(ignore=[] if stored else _not_plain(type(module)), logger=not stored)
 
 
 def _not_plain(cls: type) -> list[str]:

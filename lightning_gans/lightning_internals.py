@@ -10,6 +10,7 @@ from jsonargparse import _typehints, _util
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
@@ -25,6 +26,12 @@ PRIVATE_NAMES = (
     "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
     "jsonargparse._util:check_import_path",
     "jsonargparse._typehints:check_import_path",
+    "lightning.pytorch.callbacks:ModelCheckpoint._monitor_candidates",
+    "lightning.pytorch.callbacks:ModelCheckpoint._should_skip_saving_checkpoint",
+    "lightning.pytorch.callbacks:ModelCheckpoint._save_topk_checkpoint",
+    "lightning.pytorch.callbacks:ModelCheckpoint._save_last_checkpoint",
+    "lightning.pytorch.callbacks:ModelCheckpoint._link_checkpoint",
+    "lightning.pytorch.callbacks:EarlyStopping._run_early_stopping_check",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""
 
@@ -51,6 +58,16 @@ def trains_on_several_devices(accelerator: Any, devices: Any, num_nodes: int) ->
 def under_command() -> bool:
     """Whether a module is being made by LightningCLI, which then stores its settings: it says so nowhere else."""
     return _given_hyperparameters.get() is not None
+
+
+def wandb_settings(logger: WandbLogger) -> dict[str, Any]:
+    """What a logger will call ``wandb.init`` with, to be changed in place before it does: it takes no more after it is made."""
+    return logger._wandb_init
+
+
+def log_from_step(trainer: Trainer, step: int) -> None:
+    """Let what ``validate`` and ``test`` log stand at the step of the weights: Lightning would begin anew at 0."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = step
 
 
 SET_AT_EVERY_HOOK = "_current_fx_name"

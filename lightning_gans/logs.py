@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,38 @@ def data_of(trainer: Trainer) -> Any:
 
 
 def log_numbers(trainer: Trainer, numbers: Mapping[str, float]) -> None:
-    """Send numbers to every logger, on the x-axis that Lightning uses for losses."""
+    """Send numbers to every logger; the x-axis is the number of training batches so far, as in every record."""
     for logger in trainer.loggers:
-        logger.log_metrics(dict(numbers), step=_step(trainer))
+        logger.log_metrics({**numbers, "epoch": trainer.current_epoch}, step=trainer.global_step)
+        logger.save()
+
+
+def log_best_and_last(trainer: Trainer, results: Mapping[str, Any], higher_is_better: Callable[[str], bool]) -> None:
+    """Put the best and the last of each measure into the summary of a W&B run, and which way is better.
+
+    Args:
+        trainer: of the run.
+        results: ``{"best": {name: {"value", ...}}, "last": {...}}``.
+        higher_is_better: of a name.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            for name, best in results.get("best", {}).items():
+                direction = "max" if higher_is_better(name) else "min"
+                logger.experiment.define_metric(f"eval/{name}", step_metric="trainer/global_step", summary=direction)
+                logger.experiment.summary[f"best/{name}"] = best["value"]
+            for name, last in results.get("last", {}).items():
+                logger.experiment.summary[f"last/{name}"] = last["value"]
 
 
 def log_picture(trainer: Trainer, name: str, file: Path) -> None:
-    """Send a PNG to every logger that takes pictures."""
+    """Send a PNG to every logger that takes pictures, on the same x-axis."""
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            logger.log_image(name, [str(file)], step=_step(trainer))
+            logger.log_image(name, [str(file)], step=trainer.global_step)
         elif isinstance(logger, TensorBoardLogger):
             import numpy as np
             from PIL import Image
 
             pixels = np.asarray(Image.open(file).convert("RGB"))
-            logger.experiment.add_image(name, pixels, _step(trainer), dataformats="HWC")
-
-
-def _step(trainer: Trainer) -> int:
-    return max(trainer.global_step - 1, 0)
+            logger.experiment.add_image(name, pixels, trainer.global_step, dataformats="HWC")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import Any, Literal
 
@@ -69,6 +71,7 @@ class Players:
             for each in self.optimizers.values():
                 setattr(each, "_opt_called", True)  # noqa: B010 - a player may sit out the first batch: no warning
         self._configured = {name: _settings(each) for name, each in self.optimizers.items()}
+        self._configured_schedules = {name: _schedule_settings(each) for name, each in self.schedulers.items()}
         self._schedule_counts = schedule_counts
         self._steps = dict.fromkeys(self.names, 0)
 
@@ -102,6 +105,11 @@ class Players:
                 _advance(scheduler, count)
         self._steps = dict.fromkeys(self.names, 0)
 
+    def kinds(self) -> dict[str, dict[str, str | None]]:
+        """The classes of each player's optimiser and schedule."""
+        schedules = {name: type(each).__name__ for name, each in self.schedulers.items()}
+        return {name: {"optimizer": type(o).__name__, "schedule": schedules.get(name)} for name, o in self.optimizers.items()}
+
     def learning_rates(self) -> dict[str, float]:
         """The rate of each player's first parameter group."""
         return {name: float(each.param_groups[0]["lr"]) for name, each in self.optimizers.items()}
@@ -114,8 +122,13 @@ class Players:
         """Put the configured rates and decay factors back over those that a checkpoint has restored, and say so.
 
         torch stores them with an optimiser's state, so a learning rate given for the resumed run would be lost without a word.
-        A schedule goes on from where it was, scaled to the new rate.
+        A schedule goes on from where it was, scaled to the new rate, with its own numbers as they are configured.
         """
+        for name, scheduler in self.schedulers.items():
+            for key, value in self._configured_schedules[name].items():
+                if (stored := getattr(scheduler, key)) != value:
+                    rank_zero_warn(f"{key} of the schedule of the {name}: {stored} in the checkpoint, {value} from now on")
+                    setattr(scheduler, key, value)
         for name, optimizer in self.optimizers.items():
             for group, configured in zip(optimizer.param_groups, self._configured[name], strict=True):
                 for key, value in configured.items():
@@ -187,6 +200,12 @@ def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
         | {"lr": group.get("initial_lr", group["lr"])}
         for group in optimizer.param_groups
     ]
+
+
+def _schedule_settings(scheduler: LRScheduler) -> dict[str, Any]:
+    """The numbers that a schedule was given, not its place."""
+    names = [name for name in inspect.signature(type(scheduler)).parameters if name not in ("optimizer", "last_epoch")]
+    return {name: copy(vars(scheduler)[name]) for name in names if name in vars(scheduler)}
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,11 +15,16 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_gans.checkpoints import finite, load_checkpoint
+from lightning_gans.differences import differences
 from lightning_gans.errors import InputError, NonFiniteError
-from lightning_gans.players import trainable
+from lightning_gans.players import Players, trainable
+from lightning_gans.randomness import global_seed
 
 if TYPE_CHECKING:
     from lightning_gans.game import Game
+
+# By the players, whose rates go on from where they were, and below
+_SAID_OTHERWISE = ("optimizer", "optimizers", "scheduler", "start_from", "gradient_clip_val", "gradient_clip_algorithm")
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,13 @@ def plain_rates(checkpoint: dict[str, Any]) -> None:
                 group["lr"] = float(f"{float(group['lr']):.7g}")
 
 
-def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
+def of_game(game: Game, players: Players) -> dict[str, Any]:
+    """What a checkpoint says of a game beside its state."""
+    seed, movers = global_seed(), players.kinds()
+    return {"paper": type(game).__name__, "seed": seed, "movers": movers, "trainer": settings_of_training(game)}
+
+
+def same_game(game: Game, stored: dict[str, Any]) -> None:
     """Refuse the checkpoint of another paper or of other networks; say where settings differ from those it was trained with."""
     known = stored.get("game", {})
     paper, trained = known.get("paper"), known.get("seed")
@@ -89,13 +101,35 @@ def same_game(game: Game, stored: dict[str, Any], seed: int) -> None:
             raise InputError(f"the checkpoint is of other networks: {name} differs; give the --config that it was trained with")
     if not _is_fitting(game):
         finite(theirs, game.trainer.ckpt_path if game._trainer is not None else None)
-    _same_players(game, stored)
-    if trained != seed:
+    else:
+        _same_players(game, stored)
+        _other_movers(game._make_players(game.players()), stored)
+    if trained != (seed := global_seed()):
         rank_zero_warn(f"the checkpoint was trained with seed {trained}, this run goes on with seed {seed}")
-    old = {k: v for k, v in stored.get("hyper_parameters", {}).items() if v is None or isinstance(v, int | float | str)}
-    for name, value in game.hparams.items():
-        if name in old and not name.startswith("_") and old[name] != value:
-            rank_zero_warn(f"{name} was {old[name]} in the checkpoint, this run goes on with {value}")
+    before, now = (_said_here(settings) for settings in (stored.get("hyper_parameters", {}), game.hparams))
+    for said in (*differences(before, now), *_of_trainer(game, stored)):
+        rank_zero_warn(said)
+
+
+def settings_of_training(game: Game) -> dict[str, Any]:
+    """What the trainer does to a game, beside how long; stored in its checkpoints."""
+    trainer = game.trainer
+    return {
+        "trainer.precision": str(trainer.precision),
+        "trainer.limit_train_batches": trainer.limit_train_batches,
+        "trainer.overfit_batches": trainer.overfit_batches,  # type: ignore[attr-defined]
+        "gradient_clip_val": game.gradient_clip_val,
+        "gradient_clip_algorithm": game.gradient_clip_algorithm,
+    }
+
+
+def _said_here(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _SAID_OTHERWISE}
+
+
+def _of_trainer(game: Game, stored: dict[str, Any]) -> Iterator[str]:
+    if _is_fitting(game):
+        yield from differences(stored["game"].get("trainer", {}), settings_of_training(game))
 
 
 def _is_fitting(game: Game) -> bool:
@@ -104,8 +138,6 @@ def _is_fitting(game: Game) -> bool:
 
 def _same_players(game: Game, stored: dict[str, Any]) -> None:
     """Refuse to train on where a player owns other parameters: there would be no moments of theirs."""
-    if not _is_fitting(game):
-        return
     trained = [sum(len(group["params"]) for group in each["param_groups"]) for each in stored.get("optimizer_states", [])]
     for (name, networks), count in zip_longest(game.players().items(), trained, fillvalue=(None, ())):
         if name is None or count != len(trainable(networks)):
@@ -114,3 +146,34 @@ def _same_players(game: Game, stored: dict[str, Any]) -> None:
                 f"in the checkpoint {who} trains other networks; give the --config that it was trained with, or start_from to "
                 "take over networks alone"
             )
+
+
+def _other_movers(fresh: Players, stored: dict[str, Any]) -> None:
+    """Where a player has another kind of optimiser or schedule now, begin that anew, and say so.
+
+    Args:
+        fresh: the players as they are configured.
+        stored: the checkpoint; the states of what begins anew are put in place of the old ones.
+    """
+    before, now = stored["game"].get("movers", {}), fresh.kinds()
+    schedules = dict(zip(fresh.names, stored.get("lr_schedulers") or [None] * len(now), strict=False))
+    for number, (name, optimizer) in enumerate(fresh.optimizers.items()):
+        state, anew = stored["optimizer_states"][number], optimizer.state_dict()
+        was = before.get(name, {"optimizer": None, "schedule": None if schedules[name] is None else now[name]["schedule"]})
+        other_keys = {*state["param_groups"][0]} ^ {*anew["param_groups"][0]} > {"initial_lr"}
+        if was["optimizer"] != now[name]["optimizer"] and (was["optimizer"] or other_keys):
+            stored["optimizer_states"][number] = anew
+            rank_zero_warn(
+                f"the optimizer of the {name} was {was['optimizer'] or 'another one'} in the checkpoint, this run goes on with "
+                f"{now[name]['optimizer']}, which remembers no step yet"
+            )
+        if was["schedule"] != now[name]["schedule"]:
+            schedules[name] = fresh.schedulers[name].state_dict() if name in fresh.schedulers else None
+            for group, own in zip(stored["optimizer_states"][number]["param_groups"], anew["param_groups"], strict=True):
+                group.pop("initial_lr", None)
+                group.update({key: own[key] for key in ("lr", "initial_lr") if key in own})
+            rank_zero_warn(
+                f"the schedule of the {name} was {was['schedule'] or 'none'} in the checkpoint, this run goes on with "
+                f"{now[name]['schedule'] or 'none'}, from its start"
+            )
+    stored["lr_schedulers"] = [schedule for schedule in schedules.values() if schedule is not None]

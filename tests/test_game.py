@@ -57,20 +57,20 @@ def counting(self: Duel, batch: Batch) -> None:
 
 def test_losses_are_logged_at_the_cadence_as_means_of_the_steps_since(tmp_path: Path) -> None:
     fit(Duel(counting), 12, logger=CSVLogger(tmp_path), log_every_n_steps=4)
-    assert logged(tmp_path, "loss/generator") == pytest.approx({3: 1.5, 7: 5.5, 11: 9.5})
-    assert logged(tmp_path, "generator/squared") == pytest.approx({3: 14 / 4, 7: 126 / 4, 11: 366 / 4})
+    assert logged(tmp_path, "loss/generator") == pytest.approx({4: 1.5, 8: 5.5, 12: 9.5})
+    assert logged(tmp_path, "loss/generator/squared") == pytest.approx({4: 14 / 4, 8: 126 / 4, 12: 366 / 4})
 
 
 @pytest.mark.parametrize("every_n_steps", [1, 3, 4])
 def test_checkpoints_leave_the_logged_means_as_they_are(tmp_path: Path, every_n_steps: int) -> None:
     fit(Duel(counting), 12, logger=CSVLogger(tmp_path), log_every_n_steps=4, **saving(tmp_path / "ckpt", every_n_steps))
-    assert logged(tmp_path, "loss/generator") == pytest.approx({3: 1.5, 7: 5.5, 11: 9.5})
+    assert logged(tmp_path, "loss/generator") == pytest.approx({4: 1.5, 8: 5.5, 12: 9.5})
 
 
 def test_learning_rates_are_logged_where_they_are_scheduled(tmp_path: Path) -> None:
     scheduler = partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5)
     fit(Duel(scheduler=scheduler), 4, logger=CSVLogger(tmp_path), log_every_n_steps=2)
-    assert logged(tmp_path, "lr/generator") == pytest.approx({1: 0.025, 3: 0.00625})
+    assert logged(tmp_path, "lr/generator") == pytest.approx({2: 0.025, 4: 0.00625})
 
 
 def test_training_without_logging_is_allowed() -> None:

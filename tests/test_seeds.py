@@ -37,6 +37,7 @@ FIT = """
 import json, pathlib, sys, time
 seed, folder, checkpoint, stage = int(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
 began = time.time()
+(folder / "run.json").write_text(json.dumps({{"status": "finished"}}))
 {body}
 run = folder / f"gan_grid25/version_{{len(list(folder.rglob('evaluation.json')))}}"
 run.mkdir(parents=True)
@@ -274,6 +275,14 @@ def test_an_interrupted_run_goes_on_from_its_newest_whole_checkpoint(tmp_path: P
     assert row["results"]["best"]["modes"]["value"] == 25  # before the interruption
     assert row["results"]["last"]["modes"]["value"] == 10
     assert row["seconds"] == pytest.approx(30 + 99, abs=15)
+
+
+@pytest.mark.parametrize("left", ['{"status": "stopped"}', '{"sta', None])
+def test_a_run_that_did_not_reach_its_end_does_not_count(left: str | None, tmp_path: Path, capsys: Any) -> None:
+    write = f"(folder / 'run.json').write_text({left!r})" if left else "(folder / 'run.json').unlink()"
+    assert runner.run_missing(tmp_path, [fake(write)], [0]) == 1
+    assert recorded(tmp_path) == []
+    assert "seed 0 ended before its last step" in capsys.readouterr().err
 
 
 def test_a_run_without_a_whole_checkpoint_starts_anew(tmp_path: Path) -> None:

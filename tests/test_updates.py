@@ -95,8 +95,8 @@ def test_terms_of_a_loss_are_scalars_of_any_shape(tmp_path: Path) -> None:
 
     game = Duel(lambda self, batch: self.minimize("generator", partial(loss, self), batch.images))
     fit(game, 2, logger=CSVLogger(tmp_path), log_every_n_steps=2)
-    assert logged(tmp_path, "generator/two") == {1: 2.0}
-    assert logged(tmp_path, "generator/three") == {1: 3.0}
+    assert logged(tmp_path, "loss/generator/two") == {2: 2.0}
+    assert logged(tmp_path, "loss/generator/three") == {2: 3.0}
 
 
 # What is no loss, by what is said of it

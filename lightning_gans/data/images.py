@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
@@ -21,6 +21,7 @@ from lightning_gans.data.opened import Opened, open_dataset, peek_dataset, prepa
 from lightning_gans.data.pixels import Crop
 from lightning_gans.data.serving import BatchMaker
 from lightning_gans.data.source import Points, Request, Source, find_source
+from lightning_gans.differences import differences, plain
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
 
@@ -111,6 +112,21 @@ class Images(OpenedData):
         self.held_out, self.labelled, self.labelled_seed, self.flip = held_out, labelled, labelled_seed, flip
         self._kept, self._wanted = classes, condition
         self._names = {"train": train_split, "test": test_split}
+        self._decides = {
+            "dataset": dataset,
+            "image_size": image_size,
+            "channels": channels,
+            "crop": crop,
+            "held_out": held_out,
+            "train_split": train_split,
+            "classes": classes,
+            "condition": condition,
+            "labelled": labelled,
+            "flip": flip,
+            "labelled_seed": labelled_seed,
+            "batch_size": batch_size,
+            "drop_last": drop_last,
+        }
         self._request = Request(dataset, Path(root), image_size, channels, skip_unreadable, crop, download)
         self._batches: BatchMaker | None = None
         self._loader: RowLoader | None = None
@@ -206,6 +222,20 @@ class Images(OpenedData):
         self._loader.limit = limit if isinstance(limit, int) else int(limit * len(self._loader))
         self._make_resident(self.trainer.strategy.root_device)
         return self._loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a training on these data depends on, kept in its checkpoints."""
+        return {"settings": plain(self._decides), "size": self.size("train")}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Say where a run goes on with other data than those that its checkpoint was trained on."""
+        settings, size = state_dict["settings"], self.size("train")
+        if self.trainer is None or self.trainer.state.fn != TrainerFn.FITTING:  # nothing else matters any more
+            settings = {"dataset": settings["dataset"]}
+        elif settings["dataset"] == self._decides["dataset"] and state_dict["size"] != size:
+            rank_zero_warn(f"{self.name} had {state_dict['size']} training samples in the checkpoint, now it has {size}")
+        for said in differences(settings, self._decides, "data."):
+            rank_zero_warn(said)
 
     def example(self, n: int) -> Batch:
         """The first ``n`` training samples as a step is given them, with all that belongs to them."""

@@ -23,9 +23,11 @@ from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.metrics.modes import has_stacked_digits
 from lightning_gans.evaluation.real.images import RealImages
 from lightning_gans.evaluation.settings import Settings
-from lightning_gans.logs import data_of, log_numbers, run_folder
+from lightning_gans.logs import data_of, log_best_and_last, log_numbers, run_folder
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
+
+_OF_CLASSIFIER = {"classifier": "name", "classifier_error": "test_error", "classifier_sha256": "identity"}
 
 
 class Evaluation(Callback):
@@ -160,12 +162,14 @@ class Evaluation(Callback):
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
             scores = self._during_training(trainer, pl_module)
             numbers = {name: value for plain, value in scores.items() for name in (plain, f"eval/{plain}")}
-            pl_module.log_dict(numbers, logger=False)  # for checkpoints to monitor
+            if not trainer.barebones:
+                pl_module.log_dict(numbers, logger=False)  # for callbacks to monitor
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         folder = run_folder(trainer)
         if trainer.is_global_zero:
-            records.begin(folder, trainer.ckpt_path, trainer.global_step)
+            same = self._how(trainer, pl_module) if self._evaluator is not None else {}
+            records.begin(folder, trainer.ckpt_path, trainer.global_step, same)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Not when fitting has ended: by then the model is off its device, and the ranks cannot talk under NCCL."""
@@ -190,6 +194,9 @@ class Evaluation(Callback):
         self._last = {}
         try:
             self._last = self._record(trainer, pl_module, "fit")
+            for callback in trainer.callbacks if self._last else ():  # type: ignore[attr-defined]
+                if hasattr(callback, "on_measured"):
+                    callback.on_measured(self._last)
             return self._last
         except InputError as error:
             rank_zero_warn(f"step {trainer.global_step} is not measured: {error}")
@@ -211,17 +218,32 @@ class Evaluation(Callback):
             return scores
         if stage == "fit":  # after the others Lightning logs, shows and returns them itself
             log_numbers(trainer, {f"eval/{name}": value for name, value in scores.items()})
-        records.write_record(folder, self._describe(trainer, pl_module, stage, time.monotonic() - start), scores)
+        described = self._describe(trainer, pl_module, stage, time.monotonic() - start)
+        results = records.write_record(folder, described, scores)
+        log_best_and_last(trainer, results, records.is_higher_better)
+        if stage == "fit":
+            pl_module.print(records.line(trainer.global_step, scores))
         return scores
 
     def _describe(self, trainer: Trainer, pl_module: LightningModule, stage: str, seconds: float) -> dict[str, Any]:
         """All that the numbers depend on."""
-        data, evaluator, settings = data_of(trainer), self._evaluator, self.settings
-        assert evaluator is not None
-        images = len(data.shape) > 1
         return {
             "stage": stage,
             "step": trainer.global_step if stage == "fit" else _step_of_weights(trainer),
+            **self._how(trainer, pl_module),
+            "trainer_precision": trainer.precision,
+            "device": str(pl_module.device),
+            "devices": trainer.world_size,
+            "seconds": round(seconds, 2),
+            "versions": records.versions(),
+        }
+
+    def _how(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What is measured against what, beside when and where."""
+        data, evaluator, settings = data_of(trainer), self._evaluator, self.settings
+        assert evaluator is not None
+        images, classifier = len(data.shape) > 1, evaluator.classifier
+        return {
             "model": type(pl_module).__name__,
             "dataset": data.name,
             **({"partial": data.partial} if getattr(data, "partial", "") else {}),
@@ -229,23 +251,10 @@ class Evaluation(Callback):
             **({"n_real": len(evaluator.real.rows), "split": settings.real} if images else {"protocol": settings.modes}),
             "num_samples": evaluator.num_samples,
             **(describe_network(evaluator.network) if evaluator.network is not None else {}),
-            **(
-                {
-                    "classifier": evaluator.classifier.name,
-                    "classifier_error": evaluator.classifier.test_error,
-                    "classifier_sha256": evaluator.classifier.identity,
-                }
-                if evaluator.classifier is not None
-                else {}
-            ),
+            **({} if classifier is None else {name: getattr(classifier, of) for name, of in _OF_CLASSIFIER.items()}),
             **({"extraction_shift": evaluator.real.shift} if evaluator.real.shift is not None else {}),
             "weights": self.weights,
             "noise_seed": settings.seed,
-            "trainer_precision": trainer.precision,
-            "device": str(pl_module.device),
-            "devices": trainer.world_size,
-            "seconds": round(seconds, 2),
-            "versions": records.versions(),
         }
 
     def _protocol(self) -> str:

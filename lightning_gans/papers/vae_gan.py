@@ -41,7 +41,7 @@ class VAEGAN(Game):
     From the authors' code come 1 - gamma, D that sees no reconstructions, and the margin by which G or D sits out where it is
     too far ahead; ``VAEGANPrinted`` is the paper's text. With a margin every step waits for the device, because who moves
     depends on the value of two losses; none lets all move always. The share of steps sat out is logged as
-    ``encoder/sits_out_*``. Their code adds 1e-3 inside each logarithm, left out here.
+    ``loss/encoder/sits_out_*``. Their code adds 1e-3 inside each logarithm, left out here.
 
     Args:
         encoder: E, samples to ``(N, 2 * dim)``: the means of q, then its log-variances.

@@ -73,7 +73,7 @@ def _run_all(runs: Sequence[Run], jobs: int, environment: dict[str, str], lock: 
                 time.sleep(_POLL)
                 for run in [run for run in running if run.process.poll() is not None]:
                     running.remove(run)
-                    if run.process.returncode:
+                    if run.process.returncode or not run.has_finished():
                         failed += 1
                         progress.console.print(run.complaint(), markup=False, highlight=False)
                     elif run.record() is False:
@@ -126,6 +126,11 @@ class Run:
                 preexec_fn=_die_with_parent if _LIBC else None,
             )
 
+    def has_finished(self) -> bool:
+        """Whether its training came to its end, and was not stopped on the way by somebody whom its status does not name."""
+        rows = [row for file in _by_age(self.folder, "run.json")[-1:] for row in ledger.read_lines(file)]
+        return bool(rows) and rows[-1].get("status") == "finished"
+
     def record(self) -> bool:
         """Add the finished run to the records; ``False`` if it has to be started again.
 
@@ -176,7 +181,9 @@ class Run:
         """That it failed, and the last of what it said."""
         log = self.folder / "log.txt"
         lines = log.read_text(errors="replace").rstrip().splitlines()[-_SHOWN:]
-        what = f"{self.experiment.name} seed {self.seed} failed with status {self.process.returncode}; the end of {log}:"
+        status = self.process.returncode
+        how = f"failed with status {status}" if status else "ended before its last step"
+        what = f"{self.experiment.name} seed {self.seed} {how}; the end of {log}:"
         return "\n".join([what, *(f"  {line}" for line in lines)])
 
     def _seconds_to(self, checkpoint: Path) -> float:

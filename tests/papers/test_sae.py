@@ -303,11 +303,11 @@ def test_agreement_and_every_term_are_logged(tmp_path: Path) -> None:
     with torch.no_grad():
         s_0, s_1 = (F.normalize(unit(x), dim=1) for unit in game.units)
         f_0, f_1 = (F.normalize(unit(game.generator(s)), dim=1) for unit, s in zip(game.units, (s_1, s_0), strict=True))
-    assert float(logged["units/cosine"]) == pytest.approx(float((s_0 * s_1).sum(1).mean()), abs=1e-5)
+    assert float(logged["loss/units/cosine"]) == pytest.approx(float((s_0 * s_1).sum(1).mean()), abs=1e-5)
     agreement = ((f_0 * s_1).sum(1).mean() + (f_1 * s_0).sum(1).mean()) / 2
-    assert float(logged["generator/agreement"]) == pytest.approx(float(agreement), abs=1e-5)
+    assert float(logged["loss/generator/agreement"]) == pytest.approx(float(agreement), abs=1e-5)
     terms = ["adversarial_0", "adversarial_1", "shell", "kernel", "self_0", "self_1"]
-    assert float(logged["loss/units"]) == pytest.approx(sum(float(logged[f"units/{term}"]) for term in terms), abs=1e-4)
+    assert float(logged["loss/units"]) == pytest.approx(sum(float(logged[f"loss/units/{term}"]) for term in terms), abs=1e-4)
 
 
 def test_it_learns_to_keep_the_digit() -> None:

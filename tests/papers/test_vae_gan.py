@@ -242,9 +242,9 @@ def test_a_player_that_sits_out_keeps_still_and_that_is_logged(settings: dict[st
     fit(game, 4, log_every_n_steps=4)
     assert changed(before, state(game)) == {"encoder", "generator", "discriminator"} - {sits_out}
     assert all(sits_out not in players for players, _ in turns)
-    shares = {name: float(logged[f"encoder/sits_out_{name}"]) for name in ("generator", "discriminator")}
+    shares = {name: float(logged[f"loss/encoder/sits_out_{name}"]) for name in ("generator", "discriminator")}
     assert shares == {"generator": sits_out == "generator", "discriminator": sits_out == "discriminator"}
-    assert 0.3 < float(logged["encoder/cost_real"]) < 1.5
+    assert 0.3 < float(logged["loss/encoder/cost_real"]) < 1.5
     assert f"loss/{sits_out}" not in logged
 
 

@@ -97,7 +97,7 @@ def test_distance_and_penalty_are_logged(tmp_path: Path) -> None:
     with open(file) as lines:
         rows = list(csv.DictReader(lines))
     for row in rows:
-        loss, distance, slope = (float(row[name]) for name in ("loss/critic", "critic/wasserstein", "critic/penalty"))
+        loss, distance, slope = (float(row[name]) for name in ("loss/critic", "loss/critic/wasserstein", "loss/critic/penalty"))
         assert loss == pytest.approx(-distance + 2 * slope, rel=1e-5)
     assert [bool(row["loss/generator"]) for row in rows] == [False, True]
 
