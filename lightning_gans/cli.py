@@ -103,7 +103,7 @@ def _check_configs(args: list[str]) -> None:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not a YAML file ({' '.join(str(error).split())})") from error
         if not isinstance(settings, dict):
-            raise InputError(f"{path} holds no settings by name; write them as in the files of configs/")
+            raise InputError(f"{path} holds no settings by name; write them as in those that lightning configs lists")
 
 
 def _with_stored_config(args: list[str]) -> list[str]:

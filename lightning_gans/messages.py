@@ -80,7 +80,12 @@ def of_parser(error: InputError) -> str:
 def with_near_option(said: str, options: Iterable[str]) -> str:
     """What a parser says of an option that there is not, with the one that may be meant."""
     unknown = _NO_OPTION.search(said)
-    return f"{said}{near(next(filter(None, unknown.groups())), options)}" if unknown else said
+    if unknown is None:
+        return said
+    of_command_line, *others = unknown.groups()
+    if of_command_line:
+        return f"{said}{near(f'--{of_command_line}', (f'--{option}' for option in options))}"
+    return f"{said}{near(next(filter(None, others)), options)}"
 
 
 def _reason(said: str, others: list[str]) -> str:

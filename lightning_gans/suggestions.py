@@ -29,6 +29,7 @@ def class_names() -> Iterator[str]:
 
 def below(base: type) -> Iterator[type]:
     """All that derives from a class, as far as it has been imported."""
-    for cls in base.__subclasses__():
+    derived: list[type] = base.__subclasses__()
+    for cls in derived:
         yield cls
         yield from below(cls)

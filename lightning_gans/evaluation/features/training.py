@@ -32,7 +32,7 @@ _BLOCK = 1000
 
 
 def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
-    """The classifier of a dataset by name: the package's, else one's own, which is trained first if there is none, by its recipe.
+    """The classifier of a dataset by name: the package's, else one's own, which is trained first where there is none.
 
     All ranks must call this; the first trains while the others wait.
 
