@@ -82,10 +82,8 @@ def with_near_option(said: str, options: Iterable[str]) -> str:
     unknown = _NO_OPTION.search(said)
     if unknown is None:
         return said
-    of_command_line, *others = unknown.groups()
-    if of_command_line:
-        return f"{said}{near(f'--{of_command_line}', (f'--{option}' for option in options))}"
-    return f"{said}{near(next(filter(None, others)), options)}"
+    hint = near(next(filter(None, unknown.groups())), options)
+    return f"{said}{hint.replace('mean ', 'mean --') if unknown[1] else hint}"
 
 
 def _reason(said: str, others: list[str]) -> str:
