@@ -16,7 +16,7 @@ help:  ## list the targets
 setup: $(STAMP)  ## make .venv and install the package with pinned versions
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "Python 3.11 or 3.12 is needed; name one with make PYTHON=python3.12 setup")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed; name one with make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## train GAAN on 25 Gaussians for about five minutes, count its modes, draw pictures
 	@rm -rf $(DEMO)
 	@# The networks are small: one thread is faster than two.
-	OMP_NUM_THREADS=1 $(BIN)/lightning fit --config configs/gaan_grid25_demo.yaml --model.compile $(COMPILE) --trainer.default_root_dir $(DEMO)
+	OMP_NUM_THREADS=1 $(BIN)/lightning fit --config gaan_grid25_demo --model.compile $(COMPILE) --trainer.default_root_dir $(DEMO)
 	@$(BIN)/python -m lightning_gans.tables.gaan_table2 --report $(DEMO)
 	@echo "Pictures: $(DEMO)/gaan_grid25/version_0/pictures (samples_over_training.png, latent_map.png)"
 

@@ -108,8 +108,8 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(args: list[str]) -> None:
     """Work on the command line step by step, and do what it has become."""
-    if (asked := asked_for(args)) is not None:
-        sys.stdout.write(f"{model_help(asked)}\n")
+    if (model := asked_for(args)) is not None:
+        sys.stdout.write(f"{model_help(model)}\n")
         return
     trusted, args = trust.asked_for(with_configs(args))
     configs = filter(os.path.exists, _values(args, "--config", "-c"))

@@ -80,7 +80,10 @@ def of_parser(error: InputError) -> str:
 def with_near_option(said: str, options: Iterable[str]) -> str:
     """What a parser says of an option that there is not, with the one that may be meant."""
     unknown = _NO_OPTION.search(said)
-    return f"{said}{near(next(filter(None, unknown.groups())), options)}" if unknown else said
+    if unknown is None:
+        return said
+    hint = near(next(filter(None, unknown.groups())), options)
+    return f"{said}{hint.replace('mean ', 'mean --') if unknown[1] else hint}"
 
 
 def _reason(said: str, others: list[str]) -> str:

@@ -64,7 +64,7 @@ def _find(name: str) -> type:
     try:
         found: Any = pkgutil.resolve_name(name) if "." in name else getattr(lightning_gans, name)
     except (ImportError, AttributeError, ValueError) as error:
-        hint = near(name, class_names())
+        hint = near(name.rpartition(".")[2], class_names())
         raise InputError(f"there is no class {name}{hint}; name a paper or give module.Class") from error
     if not inspect.isclass(found):
         raise InputError(f"{name} is no class; name a paper or give module.Class")

@@ -42,7 +42,8 @@ def find_config(given: str) -> str:
         return str(configs_folder() / f"{name}.yaml")
     if Path(given).is_dir():
         raise InputError(f"the config {given} is a folder; give a YAML file, or a name that lightning configs lists")
-    hint = near(name, [*names, *map(str, Path(given).parent.glob("*.yaml"))]) or near(Path(name).name, names)
+    files = map(str, Path(given).parent.glob("*.yaml"))
+    hint = near(f"{name}.yaml", files) or near(name, names) or near(Path(name).name, names)
     raise InputError(f"there is no config {given}{hint}; give a YAML file, or a name that lightning configs lists")
 
 

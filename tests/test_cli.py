@@ -247,16 +247,6 @@ def test_a_game_in_a_file_of_the_users_own_is_trained_measured_and_drawn(folder:
     assert records(the_run(folder, 1))[0]["registered"] == records(run)[0]["registered"]
 
 
-def test_model_help_lists_the_arguments_of_a_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["fit", "--model.help", "GAAN"])
-    assert stopped.value.code == 0
-    out = capsys.readouterr().out
-    for argument in ("lambda_r", "encoder_alone", "gradient_clip_val"):
-        assert f"--model.init_args.{argument}" in out or f"--model.{argument}" in out
-    assert "weight of W; 0 is GAAN_1 of Table 2" in " ".join(out.split())
-
-
 # Which setting
 
 

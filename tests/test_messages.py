@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
 from lightning_gans import messages
 from lightning_gans.command_line import ParseError, Parser, refused_in_one_sentence
@@ -35,6 +35,7 @@ def parser() -> Parser:
     it.add_argument("--crop", type=int | Literal["resize", "none"] | None)
     it.add_argument("--modes", type=Literal["gaan", "ali"])
     it.add_subclass_arguments(Prior, "prior")
+    it.add_argument("--callback", type=list[Callback] | Callback | None)
     return it
 
 
@@ -49,8 +50,15 @@ def parser() -> Parser:
         (["--prior=lightning_gans.Nowhere"], "prior: module 'lightning_gans' has no attribute 'Nowhere'"),
         (["--prior=torch.nn.Linear"], "prior: Import path torch.nn.Linear does not correspond to a subclass of Prior"),
         (["--prior=lightning_gans.Uniform", "--prior.dim=x"], "prior.dim: Expected int, not x"),
-        (["--prior=lightning_gans.Uniform", "--prior.tim=1"], "prior: Option 'tim' is not accepted"),
+        (["--prior=Unifrom"], "prior: there is no class Unifrom (did you mean Uniform?); name a paper or give module.Class"),
+        (["--callback=Timr"], "callback: there is no class Timr (did you mean Timer?); name a paper or give module.Class"),
+        (
+            ["--prior=lightning_gans.Unifrom"],
+            "prior: module 'lightning_gans' has no attribute 'Unifrom' (did you mean Uniform?)",
+        ),
+        (["--prior=lightning_gans.Uniform", "--prior.tim=1"], "prior: Option 'tim' is not accepted (did you mean dim?)"),
         (["--nonsense=1"], "unrecognized arguments: --nonsense=1"),
+        (["--mdoes=ali"], "unrecognized arguments: --mdoes=ali (did you mean --modes?)"),
         (["--size"], "argument --size: expected one argument"),
     ],
 )

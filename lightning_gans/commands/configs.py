@@ -31,4 +31,4 @@ def _summary(file: Path) -> str:
     """The first sentence of the comment at its top, without the command."""
     comment = [line.lstrip("# ") for line in itertools.takewhile(lambda line: line.startswith("#"), file.open())]
     said = "".join(line for line in comment if not line.startswith("lightning "))
-    return re.split(r"(?<!al)[.:] (?=[A-Z])", " ".join(said.split()))[0].rstrip(".")
+    return re.split(r"(?<!al)\. (?=[A-Z])", " ".join(said.split()))[0].rstrip(".")

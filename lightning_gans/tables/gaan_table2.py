@@ -106,7 +106,7 @@ def report(folder: Path) -> str:
 def run_missing(folder: Path, epochs: int, wanted: Sequence[int], jobs: int) -> int:
     """Train every row with every seed that ``folder`` has no record of, ``jobs`` at a time; how many failed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # faster than two for networks as small as these
-    options = [[f"--config=configs/{row.config}.yaml", f"--trainer.max_epochs={epochs}", *row.options] for row in ROWS]
+    options = [[f"--config={row.config}", f"--trainer.max_epochs={epochs}", *row.options] for row in ROWS]
     return runner.run_missing(folder, [Experiment.resolve(given) for given in options], wanted, jobs)
 
 

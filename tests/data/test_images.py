@@ -172,7 +172,8 @@ def test_a_batch_that_the_devices_cannot_share_is_refused(numbered, tmp_path):
 
 def test_an_unknown_dataset_is_refused_with_the_names_of_those_that_exist(tmp_path):
     with pytest.raises(
-        InputError, match=r"no dataset 'grid_25'.*digits.*grid25, mnist, .*ring8, .*swissroll.*path of a folder"
+        InputError,
+        match=r"no dataset 'grid_25' \(did you mean grid25\?\).*digits.*grid25, mnist, .*ring8, .*swissroll.*path of a folder",
     ):
         Images("grid_25", str(tmp_path)).prepare_data()
 

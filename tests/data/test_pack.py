@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_gans.data import pack as packing
 from lightning_gans.data.description import Description
+from lightning_gans.data.opened import prepare_dataset
 from lightning_gans.data.pack import open_pack
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.errors import InputError
@@ -45,6 +47,31 @@ def folder_of(root: Path) -> Path:
 
 def left_behind(root: Path) -> list[str]:
     return [path.name for path in root.rglob("*") if path.name.startswith(".") or path.suffix not in ("", ".npy", ".json")]
+
+
+def test_what_is_missing_is_said_before_any_packing_is(tmp_path, monkeypatch):
+    said, asked = [], []
+    monkeypatch.setattr(packing, "rank_zero_info", said.append)
+    with pytest.raises(InputError, match="the source is gone"):
+        open_pack(Made(tmp_path, size=None), "train")
+    with pytest.raises(InputError, match="no train image"):
+        open_pack(Made(tmp_path, size=0), "train")
+
+    class WithoutTest(Made):
+        def fingerprint(self, split):
+            return super().fingerprint(split) if split == "train" else None
+
+        def samples(self, split):
+            asked.append(split)
+            if split == "test":
+                raise InputError("the test files are not there")
+            return super().samples(split)
+
+    with pytest.raises(InputError, match="test files are not there"):
+        prepare_dataset(WithoutTest(tmp_path))
+    assert (said, asked) == ([], ["test"])
+    open_pack(Made(tmp_path), "train")
+    assert said[0].startswith("packing made (train) into")
 
 
 def test_a_pack_holds_images_labels_and_classes(tmp_path):

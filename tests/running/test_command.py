@@ -87,7 +87,7 @@ def test_settings_that_another_model_does_not_take_are_named(folder: Path) -> No
 
 
 def test_other_data_and_other_batches_are_said(trained: Path, folder: Path) -> None:
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="ring8") as said:
         main(["fit", f"--ckpt_path={last(trained)}", *QUICK, "--data.dataset=ring8", "--data.batch_size=64"])
     words = [str(warning.message) for warning in said]
     assert "data.dataset was grid25 in the checkpoint, this run goes on with ring8" in words

@@ -1,4 +1,4 @@
-"""What the loggers are given, read back from what they wrote: one x-axis, one config, one place, and the run that it belongs to."""
+"""What the loggers are given, read back from what they wrote: one x-axis, one config, one place, the run it belongs to."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
         finally:
             wandb.finish()
     fitted, tested = (next(the_run(folder, version).glob("wandb/offline-run-*")) for version in (0, 1))
-    yield Logged(run, wandb_file.read(fitted), wandb_file.read(tested), folder)
+    return Logged(run, wandb_file.read(fitted), wandb_file.read(tested), folder)
 
 
 def test_metrics_are_in_the_runs_folder_whatever_other_loggers_there_are(logged: Logged) -> None:

@@ -39,9 +39,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
                 for number in numbers:
                     os.kill(os.getpid(), number)
 
-        with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
+        with monkeypatch.context() as patch:
             patch.setattr(Game, "whole_step", interrupted)
-            main(FIT)
+            with pytest.raises(SystemExit) as stopped:
+                main(FIT)
         assert isinstance(stopped.value.code, int)
         return stopped.value.code
 

@@ -32,7 +32,7 @@ _BLOCK = 1000
 
 
 def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
-    """The classifier of a dataset by name: the package's, else one's own, which its recipe trains first if there is none.
+    """The classifier of a dataset by name: the package's, else one's own, which is trained first where there is none.
 
     All ranks must call this; the first trains while the others wait.
 
@@ -55,8 +55,9 @@ def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
         return load_classifier(packaged)
     problem: list[str | None] = [None]
     if (world_size() == 1 or dist.get_rank() == 0) and not path.is_file():
-        rank_zero_info(f"there is no classifier of {dataset} in {path.parent} yet; training one first")
         try:
+            Images(RECIPES[dataset].dataset, root=str(root)).prepare_data()  # refuses files that are missing first
+            rank_zero_info(f"there is no classifier of {dataset} in {path.parent} yet; training one first")
             train_classifier(RECIPES[dataset], root)
         except InputError as error:
             problem = [str(error)]

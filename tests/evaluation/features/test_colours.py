@@ -172,7 +172,7 @@ def test_the_classifier_in_the_features_file_counts_its_own_dataset_only(root: P
     classifier = load_classifier(file)
     assert counting_classifier(str(file), "faces", root).identity == classifier.identity
     assert counting_classifier(str(file), "other", root).identity == classifier.identity  # nothing else is known of it
-    assert must_be_trained(str(file), "mnist", root)  # which has a recipe of its own
+    assert must_be_trained(str(file), "cifar10", root)  # which has a recipe of its own
     assert not must_be_trained(str(file), "faces", root)
     with pytest.raises(InputError, match="no classifier recipe for 'faces'"):
         counting_classifier("inception", "faces", root)

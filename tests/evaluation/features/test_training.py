@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lightning_gans import Images, InputError
-from lightning_gans.evaluation.features import training
+from lightning_gans.evaluation.features import find, training
 from lightning_gans.evaluation.features.classifiers import load_classifier
 from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
 from lightning_gans.evaluation.features.training import (
@@ -200,7 +200,10 @@ def test_images_are_turned_and_scaled_within_bounds() -> None:
 
 @pytest.fixture
 def quick_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe that takes a moment, of a dataset for which the package has no classifier."""
     monkeypatch.setitem(RECIPES, "digits", QUICK)
+    for module in (training, find):
+        monkeypatch.setattr(module, "packaged_file", lambda dataset: None)
 
 
 @pytest.mark.usefixtures("quick_digits")
