@@ -25,6 +25,7 @@ from lightning_gans.completion import complete
 from lightning_gans.config_files import read_config
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
+from lightning_gans.lent import lend_step
 from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
 from lightning_gans.model_help import asked_for, model_help
 from lightning_gans.packaged import with_configs
@@ -55,6 +56,7 @@ class GamesCLI(ConfigCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
             self._complete(self.config_init[self.subcommand].trainer)
+        lend_step(self.model, self.subcommand or "")
         trainer = super().instantiate_trainer(**kwargs)
         if isinstance(trainer.strategy, DDPStrategy):
             launch_by(trainer.strategy, Launcher)
