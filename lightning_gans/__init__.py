@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from functools import partial
@@ -60,6 +61,14 @@ _LAZY = {
 def paper_modules() -> list[str]:
     """The modules of ``lightning_gans.papers``, by name."""
     return [f"{__name__}.papers.{module.name}" for module in pkgutil.iter_modules([str(Path(__file__).parent / "papers")])]
+
+
+def __dir__() -> list[str]:
+    """What can be had from here; papers are read and not imported."""
+    files = (Path(__file__).parent / "papers").glob("*.py")
+    parts = (part for file in files for part in ast.parse(file.read_text()).body)
+    papers = {part.name for part in parts if isinstance(part, ast.ClassDef) and not part.name.startswith("_")}
+    return sorted({*_LAZY, *papers, "__version__", "paper_modules"})
 
 
 def _likeness(name: str, module: str) -> int:

@@ -23,6 +23,7 @@ from lightning_gans.completion import complete as complete_model
 from lightning_gans.config_files import read_config
 from lightning_gans.differences import left_out
 from lightning_gans.errors import InputError
+from lightning_gans.lent import lend_step
 from lightning_gans.lightning_internals import launch_by
 from lightning_gans.model_help import asked_for, model_help
 from lightning_gans.packaged import with_configs
@@ -71,6 +72,7 @@ class GamesCLI(ConfigCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
             folder = complete(self.config_init[self.subcommand].trainer, self.model, self._about())
+        lend_step(self.model, self.subcommand or "")
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except BaseException:

@@ -59,7 +59,9 @@ def parse_config(text: Any, name: str) -> dict[str, Any]:
         raise InputError(f"{name} is not a YAML file ({' '.join(str(error).split())})") from error
     except (RecursionError, ValueError) as error:  # also a number or a date that there is not
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InputError(f"{name} is not a YAML file of settings ({why}); write them as in those that lightning configs lists") from error
+        raise InputError(
+            f"{name} is not a YAML file of settings ({why}); write them as in those that lightning configs lists"
+        ) from error
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
         raise InputError(f"{name} holds no settings by name; write them as in those that lightning configs lists")
     if count == _MOST_VALUES:

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.errors import InputError
+from lightning_gans.lent import draw
 from lightning_gans.lightning_internals import SET_AT_EVERY_HOOK
-from lightning_gans.logs import data_of
 from lightning_gans.networks import Network
 from lightning_gans.posteriors import DiagonalNormal
 from lightning_gans.priors import Prior
 from lightning_gans.protocols import Condition, to_device
-from lightning_gans.randomness import global_seed, keyed_generator
 
 
 class Doors(LightningModule):
@@ -150,7 +149,4 @@ class Doors(LightningModule):
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """As many samples as the batch is long, from noise keyed by the first number in it, under conditions of test rows."""
-        condition = None
-        if self.conditional and (data := data_of(self.trainer)) is not None:
-            condition = data.conditions_for(batch.cpu())
-        return self.sample(len(batch), condition, keyed_generator("predict", global_seed(), int(batch[0])))
+        return draw(self, batch)

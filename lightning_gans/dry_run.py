@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
+from lightning_gans import idle
 from lightning_gans.batch import Batch
+from lightning_gans.doors import Doors
 from lightning_gans.errors import InputError
 from lightning_gans.history import LossHistory
 from lightning_gans.networks import eval_mode
@@ -34,6 +36,7 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
     Raises:
         InputError: something fails, or shapes and ranges do not fit; says what.
     """
+    _check_parts(game)
     if getattr(game.prior, "empirical", False) and not game.stores_latents:
         raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
     batch = example(data)
@@ -76,6 +79,16 @@ def unchanged(game: Game) -> Iterator[None]:
         with torch.no_grad():
             for tensor, value in kept:
                 tensor.copy_(value)
+
+
+def _check_parts(game: Game) -> None:
+    """Refuse a module of somebody's own that lacks what all else is asked of."""
+    lacking = [] if hasattr(getattr(game, "prior", None), "sample") else ["prior"]
+    if type(game).decode is Doors.decode and not callable(getattr(game, "generator", None)):
+        lacking.append("generator")
+    if lacking:
+        parts = " and ".join(f"self.{name}" for name in lacking)
+        raise InputError(f"{type(game).__name__} has no {' and no '.join(lacking)}; set {parts} in its constructor")
 
 
 def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
@@ -124,13 +137,16 @@ def _check_range(game: Game, extent: float | None) -> None:
 
 
 def _try_step(game: Game, data: Any, batch: Batch) -> None:
+    idle.check_players(game)
     players = game._players = game._make_players(game.players())
     trial = game._updates = _Trial(game, players)
     game._history, game._draws = LossHistory(), None
     game._pretended_step = 1  # what a paper leaves out at its very first step is tried, too
     game.train()
     try:
-        game.step(batch.map_images(lambda images: game.normalize(game.to_model(images))))
+        given = batch.map_images(lambda images: game.normalize(game.to_model(images)))
+        idle.check_returned(game, cast(Any, game).step(given))
+        idle.check_moved(game, trial.moved)
     except InputError:
         raise
     except Exception as error:  # whatever a paper raises
@@ -147,6 +163,7 @@ class _Trial(Updates):
     def __init__(self, game: Game, players: Players) -> None:
         self.game, self.players, self.scaler, self.compiler = game, players, None, None
         self.doing = "step"
+        self.moved: set[str] = set()
 
     def take(self, player: str | None, loss: Callable[..., Any], inputs: Sequence[Any]) -> Losses:
         self.doing = name_of(loss) if player is None else f"for the {player} {name_of(loss)}"
@@ -155,6 +172,7 @@ class _Trial(Updates):
             if all(gradient is None for gradient in of_player):
                 raise InputError(f"{name_of(loss)} does not depend on any parameter of the {name}, which it is to train")
         self.doing = "step"
+        self.moved.update(gradients)
         return losses
 
 

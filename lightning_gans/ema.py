@@ -1,4 +1,4 @@
-"""An exponential moving average of the generator's weights."""
+"""An exponential moving average of the generator's weights, or of a whole module that has no part of that name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from lightning_gans import checks
 class EMA(Callback):
     """Averages the generator alone, once a training batch; training never sees the average.
 
-    Lightning's own callback averages the discriminator too, swaps the average into the model for validation and counts
-    optimiser steps. Batch statistics are not averaged: ``applied`` uses the live ones.
+    Of a module of one's own without a ``generator`` all parameters are averaged. Lightning's own callback averages the
+    discriminator too, swaps the average into the model for validation and counts optimiser steps. Batch statistics are not
+    averaged: ``applied`` uses the live ones.
 
     Args:
         decay: share of the old average that is kept at each update; the first takes the weights as they are.
@@ -114,9 +115,8 @@ class Average(nn.Module):
 
 
 def _generator(pl_module: LightningModule) -> nn.Module:
-    generator = pl_module.generator
-    assert isinstance(generator, nn.Module)
-    return generator
+    generator = getattr(pl_module, "generator", None)
+    return generator if isinstance(generator, nn.Module) else nn.ParameterList(pl_module.parameters())
 
 
 @torch.no_grad()

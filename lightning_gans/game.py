@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from lightning_gans import checks, resuming
+from lightning_gans import checks, idle, resuming
 from lightning_gans.batch import Batch
 from lightning_gans.capture import CapturedStep
 from lightning_gans.compiled import Compiler, require_compiler
@@ -22,7 +22,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.functional import FunctionalPlayer
 from lightning_gans.history import LossHistory
 from lightning_gans.hyperparameters import save_hyperparameters
-from lightning_gans.logs import data_of
+from lightning_gans.logs import data_of, what_is_left
 from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.resuming import StartFrom
@@ -97,6 +97,7 @@ class Game(Doors):
         self._pretended_step: int | None = None
         self._history = LossHistory()
         self._draws: Draws | None = None  # made where they are needed: a generator cannot be sent to a spawned process
+        self._within_step = False
         save_hyperparameters(self)
 
     def clip_gradients_to(self, gradient_clip_val: float | None, gradient_clip_algorithm: ClipAlgorithm) -> None:
@@ -217,7 +218,7 @@ class Game(Doors):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if not self.trainer.training:
-            return batch
+            return batch.map_images(self.to_model) if isinstance(batch, Batch) else batch
         return Batch.of(batch).map_images(lambda images: self.normalize(self.to_model(images)))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -230,7 +231,7 @@ class Game(Doors):
 
         So ``max_steps``, checkpoints, EMA and logs agree. Schedules advance before any callback can save.
         """
-        updates = self._moving()
+        updates, self._within_step = self._moving(), True
         if updates.compiler is not None:
             updates.compiler.start_batch()
         (self._captured or self.whole_step)(batch)
@@ -238,10 +239,11 @@ class Game(Doors):
         progress = cast(Any, self.trainer).fit_loop.epoch_loop.manual_optimization.optim_step_progress
         progress.increment_ready()
         progress.increment_completed()
+        self._within_step = False
 
     def whole_step(self, batch: Batch) -> None:
         """The paper's algorithm, and what follows every batch, such as an average."""
-        self.step(batch)
+        idle.check_returned(self, cast(Any, self).step(batch))
         for each in self.after_step:
             each.update()
 
@@ -253,6 +255,7 @@ class Game(Doors):
             check_ranks_agree(self.parameters())
 
     def on_train_end(self) -> None:
+        self._moving().players.say_who_stands()
         self._check_losses()
         check_ranks_agree(self.parameters())
 
@@ -262,6 +265,7 @@ class Game(Doors):
             resuming.finite_parameters(self)
         resuming.plain_rates(checkpoint)
         checkpoint["game"] = resuming.of_game(self, self._moving().players)
+        resuming.say_mid_step(checkpoint, self._within_step)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         resuming.same_game(self, checkpoint)
@@ -288,7 +292,7 @@ class Game(Doors):
             raise Untraceable(why)
 
     def _check_losses(self) -> None:
-        self._history.check(stop=self._nonfinite == "stop")
+        self._history.check(stop=self._nonfinite == "stop", left=what_is_left(self._trainer))
 
     def _moving(self) -> Updates:
         if self._updates is None:

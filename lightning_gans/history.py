@@ -43,8 +43,12 @@ class LossHistory:
         numbers, self._numbers = self._numbers, {}
         return {name: sum(each) / len(each) for name, each in numbers.items()}
 
-    def check(self, stop: bool) -> None:
+    def check(self, stop: bool, left: str) -> None:
         """Say which loss was the first since the last look that is not finite.
+
+        Args:
+            stop: whether it is to end the run.
+            left: what the run has left to go on from.
 
         Raises:
             NonFiniteError: there is one, and it is to ``stop`` the run.
@@ -55,7 +59,7 @@ class LossHistory:
         message = f"the loss of the {name} is not finite at step {step}"
         if stop:
             raise NonFiniteError(
-                f"{message}; the last checkpoint is intact: lower the learning rate or clip gradients, "
+                f"{message}; {left}: lower the learning rate or clip gradients, "
                 "or go on regardless with --model.nonfinite continue"
             )
         rank_zero_warn(message)

@@ -25,6 +25,15 @@ def data_of(trainer: Trainer) -> Any:
     return getattr(trainer, "datamodule", None)
 
 
+def what_is_left(trainer: Trainer | None) -> str:
+    """What a run that ends in trouble has left to go on from, in words."""
+    callbacks = [] if trainer is None else trainer.checkpoint_callbacks
+    places = [getattr(each, name, "") for each in callbacks for name in ("last_model_path", "best_model_path")]
+    places.append("" if trainer is None else trainer.ckpt_path)
+    there = any(place and Path(place).exists() for place in places)
+    return "the last checkpoint is intact" if there else "there is no checkpoint yet"
+
+
 def log_numbers(trainer: Trainer, numbers: Mapping[str, float]) -> None:
     """Send numbers to every logger; the x-axis is the number of training batches so far, as in every record."""
     for logger in trainer.loggers:

@@ -17,12 +17,16 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
-from lightning_gans import fitting
+from lightning_gans import fitting, idle
 from lightning_gans.errors import InputError
 from lightning_gans.optimizers import Adam
 
 ScheduleCounts = Literal["own", "shared", "batches"]
 ClipAlgorithm = Literal["norm", "tensor", "value"]
+
+
+# By then whoever moves less often than the others has done so
+_BATCHES_TO_MOVE = 100
 
 
 class Players:
@@ -74,6 +78,7 @@ class Players:
         self._configured_schedules = {name: _schedule_settings(each) for name, each in self.schedulers.items()}
         self._schedule_counts = schedule_counts
         self._steps = dict.fromkeys(self.names, 0)
+        self._standing, self._batches = {*self.names}, 0
 
     @contextmanager
     def freeze_others(self, name: str) -> Iterator[None]:
@@ -90,9 +95,13 @@ class Players:
     def count_step(self, name: str) -> None:
         """Note one optimiser step of ``name``."""
         self._steps[name] += 1
+        self._standing.discard(name)
 
     def finish_batch(self) -> None:
-        """Advance the schedules by what they count."""
+        """Advance the schedules by what they count; say who has not moved for long."""
+        self._batches += 1
+        if self._batches == _BATCHES_TO_MOVE:
+            self.say_who_stands()
         for name, scheduler in self.schedulers.items():
             match self._schedule_counts:
                 case "own":
@@ -109,6 +118,11 @@ class Players:
         """The classes of each player's optimiser and schedule."""
         schedules = {name: type(each).__name__ for name, each in self.schedulers.items()}
         return {name: {"optimizer": type(o).__name__, "schedule": schedules.get(name)} for name, o in self.optimizers.items()}
+
+    def say_who_stands(self) -> None:
+        """Warn of players who have not moved since training began."""
+        idle.say_who_stands(sorted(self._standing), self._batches)
+        self._standing.clear()
 
     def learning_rates(self) -> dict[str, float]:
         """The rate of each player's first parameter group."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lightning_gans.checkpoints import finite, load_checkpoint
 from lightning_gans.differences import differences
 from lightning_gans.errors import InputError, NonFiniteError
+from lightning_gans.logs import what_is_left
 from lightning_gans.players import Players, trainable
 from lightning_gans.randomness import global_seed
 
@@ -71,8 +72,16 @@ def finite_parameters(module: LightningModule) -> None:
     if bool(bad.any()):
         name = next(name for (name, _), is_bad in zip(module.named_parameters(), bad.tolist(), strict=True) if is_bad)
         raise NonFiniteError(
-            f"the parameter {name} is not finite at step {module.global_step}; no checkpoint is written, the last one is intact"
+            f"the parameter {name} is not finite at step {module.global_step}; none of it is saved; "
+            f"{what_is_left(module._trainer)}"
         )
+
+
+def say_mid_step(checkpoint: dict[str, Any], within_step: bool) -> None:
+    """Note in a checkpoint that it is saved in the middle of a step, where some players have moved and others have not."""
+    if within_step:
+        checkpoint["game"]["mid_step"] = True
+        rank_zero_warn("a checkpoint is saved in the middle of a step: some players have moved, others have not")
 
 
 def plain_rates(checkpoint: dict[str, Any]) -> None:
@@ -104,6 +113,8 @@ def same_game(game: Game, stored: dict[str, Any]) -> None:
     else:
         _same_players(game, stored)
         _other_movers(game._make_players(game.players()), stored)
+    if known.get("mid_step"):
+        rank_zero_warn("the checkpoint was saved in the middle of a step: it is no state that training passes through")
     if trained != (seed := global_seed()):
         rank_zero_warn(f"the checkpoint was trained with seed {trained}, this run goes on with seed {seed}")
     before, now = (_said_here(settings) for settings in (stored.get("hyper_parameters", {}), game.hparams))

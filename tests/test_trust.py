@@ -31,10 +31,10 @@ from pathlib import Path
 Path(r"{marker}").touch()
 from lightning.pytorch import Callback
 from lightning_gans.papers.gan import GAN
-from lightning_gans.priors import Uniform
+from lightning_gans.priors import Normal
 class Mine(GAN): pass
 class Watcher(Callback): pass
-class Flat(Uniform): pass
+class Flat(Normal): pass
 def network(): raise RuntimeError
 """
 

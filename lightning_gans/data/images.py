@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch.plugins import Precision
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
@@ -19,10 +20,11 @@ from lightning_gans.data.description import CONDITIONS, ConditionName, Preview
 from lightning_gans.data.loader import Numbers, RowLoader, Rows
 from lightning_gans.data.opened import Opened, open_dataset, peek_dataset, prepare_dataset
 from lightning_gans.data.pixels import Crop
-from lightning_gans.data.serving import BatchMaker
+from lightning_gans.data.serving import BatchMaker, InTurn
 from lightning_gans.data.source import Points, Request, Source, find_source
 from lightning_gans.differences import differences, plain
 from lightning_gans.errors import InputError
+from lightning_gans.lent import has_own_step
 from lightning_gans.networks.suggest import ConditionKind
 
 
@@ -245,12 +247,25 @@ class Images(OpenedData):
         return batch
 
     def val_dataloader(self) -> Iterable[Any]:
-        """One empty batch for ``lightning validate``; none in ``fit``, where the evaluation callback keeps its own time."""
+        """What was held out, for a module that has a ``validation_step`` of its own.
+
+        Else one empty batch for ``lightning validate``, and none in ``fit``, where the evaluation callback keeps its own time.
+        """
         assert self.trainer is not None
-        return [torch.zeros(1)] if self.trainer.state.fn == TrainerFn.VALIDATING else []
+        fits = self.trainer.state.fn != TrainerFn.VALIDATING
+        if has_own_step(self.trainer.lightning_module, "validate"):
+            if (split := "valid" if "valid" in self.opened.splits else "test" if not fits else None) is not None:
+                return self._in_turn(split)
+            rank_zero_warn("the model's validation_step never runs: nothing is held out for it; set data.held_out")
+        return [] if fits else [torch.zeros(1)]
 
     def test_dataloader(self) -> Iterable[Any]:
-        return [torch.zeros(1)]
+        assert self.trainer is not None
+        return self._in_turn("test") if has_own_step(self.trainer.lightning_module, "test") else [torch.zeros(1)]
+
+    def _in_turn(self, split: str) -> InTurn:
+        assert self.trainer is not None
+        return InTurn(self, split, self.batch_size, self.trainer.global_rank, self.trainer.world_size)
 
     def predict_dataloader(self) -> Numbers:
         assert self.trainer is not None
@@ -258,9 +273,16 @@ class Images(OpenedData):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if not isinstance(batch, Rows):
-            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+            return super().transfer_batch_to_device(self._in_precision(batch), device, dataloader_idx)
         assert self._batches is not None
-        return self._batches.make(batch, device, self._loader)
+        return self._in_precision(self._batches.make(batch, device, self._loader))
+
+    def _in_precision(self, batch: Any) -> Any:
+        """In the precision of the trainer, which a module of one's own does not convert to."""
+        precise = self.trainer.precision_plugin if self.trainer is not None else None
+        if not isinstance(batch, Batch) or precise is None or type(precise) is Precision:
+            return batch
+        return batch.map_images(precise.convert_input)
 
     def _make_resident(self, device: torch.device) -> None:
         split = self.opened.splits["train"]

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,3 +89,36 @@ class BatchMaker:
         if not self.flips:
             return images
         return mirror(images, rows.drawn(purpose, lambda n, g: torch.rand(n, generator=g) < 0.5))
+
+
+@dataclass
+class InTurn:
+    """Batches of a split from its first sample to its last, the same number on every rank.
+
+    Attributes:
+        data: a data module after ``setup``.
+        split: its name.
+        batch_size: samples a batch over all ranks.
+        rank: which share to yield.
+        world_size: number of ranks.
+    """
+
+    data: Any
+    split: str
+    batch_size: int
+    rank: int
+    world_size: int
+
+    def __len__(self) -> int:
+        return -(-self._share() // self._each())
+
+    def __iter__(self) -> Iterator[Batch]:
+        mine = torch.arange(self.rank, self._share() * self.world_size, self.world_size)
+        for rows in mine.split(self._each()):
+            yield Batch(self.data.real(self.split, rows), self.data.conditions(self.split, rows))
+
+    def _share(self) -> int:
+        return self.data.size(self.split) // self.world_size
+
+    def _each(self) -> int:
+        return max(1, self.batch_size // self.world_size)
