@@ -35,7 +35,7 @@ modes by GAAN's rule. * By the paper's text; several of its means are no multipl
 
 @dataclass(frozen=True)
 class Row:
-    """One row: how to run it, how to know it again, and what was published (mean, standard deviation over 8 runs by the text)."""
+    """One row: how to run it, how to know it again, and what was published (mean, standard deviation)."""
 
     name: str
     config: str
