@@ -37,8 +37,7 @@ class Prior:
 
     def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
         """``(steps, N, dim)``: the way from ``a`` to ``b`` (both ``(N, dim)``), ends included."""
-        t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
-        return a + t * (b - a)
+        return straight_way(a, b, steps)
 
     def project(self, z: Tensor) -> Tensor:
         """``z`` ``(N, dim)`` put back where latents can be: unchanged, unless the prior is on a surface."""
@@ -214,6 +213,12 @@ class MixtureOfGaussians(Labelled):
         """Unit vectors ``(K, 2)`` of each component: outwards, and at right angles."""
         angle = torch.arange(self.components, device=like.device, dtype=like.dtype) * (2 * math.pi / self.components)
         return torch.stack([angle.cos(), angle.sin()], 1), torch.stack([-angle.sin(), angle.cos()], 1)
+
+
+def straight_way(a: Tensor, b: Tensor, steps: int) -> Tensor:
+    """``(steps, N, dim)``: the straight way from ``a`` to ``b`` (both ``(N, dim)``), ends included."""
+    t = torch.linspace(0, 1, steps, device=a.device, dtype=a.dtype).view(-1, 1, 1)
+    return a + t * (b - a)
 
 
 def great_circle(a: Tensor, b: Tensor, steps: int) -> Tensor:

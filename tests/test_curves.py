@@ -78,11 +78,12 @@ def test_lines_are_the_numbers_of_the_records(tmp_path: Path, drawn: list[Figure
     assert [label.partition(" ")[0] for label in labels] == ["modes", "reconstruction_mse", "fid"]
     assert ["higher" in label for label in labels] == [True, False, False]
     for panel, metric in enumerate(("modes", "reconstruction_mse", "fid")):
-        expected = {"GAN on mnist": GAN, "AEGAN on mnist": AEGAN}
+        assert figure.axes[panel].get_ylim()[0] == 0, "the axis is cut"
+        expected = {"GAN on mnist, seed 0": GAN, "AEGAN on mnist, seed 0": AEGAN}
         values = {name: {step: row[metric] for step, row in rows.items() if metric in row} for name, rows in expected.items()}
         assert lines(figure, panel) == {name: row for name, row in values.items() if row}
         assert "steps" in figure.axes[panel].get_xlabel()
-    assert [text.get_text() for text in figure.legends[0].texts] == ["GAN on mnist", "AEGAN on mnist"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["GAN on mnist, seed 0", "AEGAN on mnist, seed 0"]
 
 
 def test_a_name_looks_the_same_in_every_panel_and_like_no_other(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -91,7 +92,7 @@ def test_a_name_looks_the_same_in_every_panel_and_like_no_other(tmp_path: Path, 
     looks = [{line.get_label(): (to_hex(line.get_color()), line.get_linestyle()) for line in a.lines} for a in drawn[0].axes]
     assert len(set(looks[0].values())) == 8
     assert looks[1].items() < looks[0].items()
-    assert looks[0]["M0 on mnist"][1] != looks[0]["M1 on mnist"][1], "told apart without colours"
+    assert looks[0]["M0 on mnist, seed 0"][1] != looks[0]["M1 on mnist, seed 0"][1], "told apart without colours"
 
 
 def test_seeds_of_one_config_are_a_mean_in_a_band_at_the_steps_that_all_have(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -106,7 +107,7 @@ def test_seeds_of_one_config_are_a_mean_in_a_band_at_the_steps_that_all_have(tmp
     assert of_seeds[0].startswith("GAN on mnist, ")
     assert of_seeds[0].endswith("mean ± standard deviation of 3 seeds")
     assert of_seeds[1] == {100: 5.0, 200: 4.0}
-    assert alone[0] == f"GAN on mnist, {other}"
+    assert alone[0] == f"GAN on mnist, {other}, seed 3"
     (band,) = drawn[0].axes[0].collections
     corners = {tuple(point) for point in band.get_paths()[0].vertices.round(6).tolist()}
     std = [float(np.std([row[i] for row in values], ddof=1)) for i in (0, 1)]
@@ -117,8 +118,8 @@ def test_names_are_given_by_line_and_runs_of_one_seed_stay_apart(tmp_path: Path,
     runs = [make_run(tmp_path / name, "GAN", 0, GAN) for name in ("a", "b")]
     draw(*runs, "--metric", "fid", "--out", tmp_path / "it.png")
     draw(*runs, "--metric", "fid", "--out", tmp_path / "it.png", "--names", "first", "second")
-    assert [*lines(drawn[0])] == [f"GAN on mnist, {run}" for run in runs]
-    assert [*lines(drawn[1])] == ["first", "second"]
+    assert [*lines(drawn[0])] == [f"GAN on mnist, {run}, seed 0" for run in runs]
+    assert [*lines(drawn[1])] == ["first, seed 0", "second, seed 0"], "how many runs it is, is said in any case"
 
 
 def test_what_was_measured_after_the_checkpoint_that_a_run_goes_on_from_counts_only_once(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def main(args: list[str]) -> None:
     if len(set(names)) != len(lines):
         folders = "; ".join(" and ".join(str(run.folder) for run in line) for line in lines)
         raise InputError(f"--names must be different and as many as there are lines, {len(lines)}: {folders}")
+    names = [f"{name}, {seeds_of(line)}" for name, line in zip(names, lines, strict=True)]
     figure = plots.curves([(_label(metric), _curves(metric, names, lines)) for metric in metrics])
     save_and_say(figure, given.out)
 
@@ -111,9 +112,13 @@ def default_names(lines: Sequence[Sequence[Run]]) -> list[str]:
     names = []
     for line, name in zip(lines, plain, strict=True):
         which = f", {line[0].folder}" if plain.count(name) > 1 else ""
-        several = f", mean ± standard deviation of {len(line)} seeds" if len(line) > 1 else ""
-        names.append(f"{name}{which}{several}")
+        names.append(f"{name}{which}")
     return names
+
+
+def seeds_of(line: Sequence[Run]) -> str:
+    """How many runs a line shows."""
+    return f"mean ± standard deviation of {len(line)} seeds" if len(line) > 1 else f"seed {line[0].seed}"
 
 
 def _refuse_missing(runs: Sequence[Run], metrics: Sequence[str]) -> None:

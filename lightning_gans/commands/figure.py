@@ -13,7 +13,10 @@ from lightning_gans.evaluation.features.training import classifier_for
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import KINDS, draw
+from lightning_gans.figures.subject import Way
 from lightning_gans.restore import Weights, restore
+
+_OWN = ("seed", "num_images", "path")  # options of the pictures that are the command's, too
 
 
 def main(args: list[str]) -> None:
@@ -24,11 +27,13 @@ def main(args: list[str]) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="PNG to write; beside the checkpoint where none")
     parser.add_argument("--seed", type=int, help="of the noise; that of the run's own pictures where none")
     parser.add_argument("--num_images", type=int, help="images in a grid")
+    path_help = "of interpolations; by default the prior's between its draws, linear between test images"
+    parser.add_argument("--path", choices=get_args(Way), help=path_help)
     parser.add_argument("--weights", choices=get_args(Weights), default="raw", help="of the generator (default: %(default)s)")
     condition_help = "of a conditional model: labels as 7 or cat,dog, or Smiling=1,Male=0; those of test samples where none"
     parser.add_argument("--condition", metavar="WHAT", help=condition_help)
     given, others = parser.parse_known_args(args)
-    own = {f"--pictures.{name}": getattr(given, name) for name in ("seed", "num_images") if getattr(given, name) is not None}
+    own = {f"--pictures.{name}": getattr(given, name) for name in _OWN if getattr(given, name) is not None}
     options = [*others, *(f"{name}={value}" for name, value in own.items())]
     model, data, pictures, step = restore(given.ckpt_path, options, given.weights)
     if data.name in RECIPES and not must_be_trained("classifier", data.name, Path(data.root)):

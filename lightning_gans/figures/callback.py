@@ -19,7 +19,7 @@ from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
 from lightning_gans.figures.progress import Progress
-from lightning_gans.figures.subject import Subject
+from lightning_gans.figures.subject import Subject, Way
 from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder
 
 _TIMES = 8
@@ -41,6 +41,8 @@ class Pictures(Callback):
         num_points: points in a scatter plot, samples behind a density.
         seed: of the noise.
         kinds: the only ones to draw; none for all that apply.
+        path: of all interpolations, ``linear`` or ``prior`` for the way that the prior leads; none for the prior's between its
+            draws and straight ones between test images.
 
     Attributes:
         classifier: gives logits of uint8 images, for the latent map by label.
@@ -55,7 +57,9 @@ class Pictures(Callback):
         num_points: int = 2000,
         seed: int = 0,
         kinds: list[str] | None = None,
+        path: Way | None = None,
     ) -> None:
+        checks.one_of("pictures.path", path, (None, "linear", "prior"))
         checks.positive(num_images=num_images, num_points=num_points)
         if every_n_steps is not None:
             checks.positive(every_n_steps=every_n_steps)
@@ -66,14 +70,15 @@ class Pictures(Callback):
                     f"there is no such kind of picture as {kind}; set pictures.kinds to some of {', '.join(there)}"
                 )
         self.every_n_steps, self.num_images, self.num_points, self.seed = every_n_steps, num_images, num_points, seed
-        self.kinds = kinds
+        self.kinds, self.path = kinds, path
         self._drawn_at = -1
         self._folder = Path()
 
     def subject(self, model: Any, data: Any, step: int | None = None, weights: str = "raw") -> Subject:
         """What is drawn of a model and its data, with the settings of this callback."""
         known = data if hasattr(data, "real") else None  # a data module of the user's own need not say what its samples are
-        return Subject(model, known, step, self.seed, self.num_images, self.num_points, self.classifier, weights)
+        numbers = self.seed, self.num_images, self.num_points
+        return Subject(model, known, step, *numbers, self.classifier, weights, path=self.path)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
@@ -111,7 +116,8 @@ class Pictures(Callback):
                 plots.save_grid(sample[None], self._folder / f"{number:06d}.png")
         if outputs.dim() == 2:
             data = data_of(trainer)
-            figure = plots.scatter([("samples", outputs)], data.centres, data.extent)
+            title = f"samples of {self.subject(pl_module, data).model_and_data}"
+            figure = plots.scatter([(title, outputs)], data.centres, data.extent)
             plots.save(figure, self._folder / f"points_{int(batch[0]):06d}.png")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -97,7 +97,7 @@ def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent
 
 def latent_square(panels: int, bounds: tuple[float, float]) -> Figure:
     """Axes in a row, each the square of two latent numbers between ``bounds``."""
-    figure = Figure(figsize=(5.6 * panels + 0.2, 5.7), layout="constrained")
+    figure = Figure(figsize=(5.6 * panels + 0.2, 6.1), layout="constrained")
     for axes in figure.subplots(1, panels, squeeze=False)[0]:
         axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", xlim=bounds, ylim=bounds)
     return figure
@@ -182,7 +182,10 @@ class Curve:
 
 
 def curves(panels: Sequence[tuple[str, Sequence[Curve]]]) -> Figure:
-    """Lines over the training steps, a panel for each (label of its axis, curves); a name looks the same in all of them."""
+    """Lines over the training steps, a panel for each (label of its axis, curves); a name looks the same in all of them.
+
+    Axes begin at 0 unless there is something below.
+    """
     names = list(dict.fromkeys(curve.name for _, shown in panels for curve in shown))
     figure = Figure(figsize=(5.6 * len(panels) + 0.6, 4.2 + 0.2 * len(names)), layout="constrained")
     for axes, (label, shown) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -194,6 +197,9 @@ def curves(panels: Sequence[tuple[str, Sequence[Curve]]]) -> Figure:
             if curve.std is not None:
                 middle, spread = np.asarray(curve.values), np.asarray(curve.std)
                 axes.fill_between(curve.steps, middle - spread, middle + spread, color=colour, alpha=0.2, lw=0)
+        lows = [np.asarray(curve.values) - (0 if curve.std is None else np.asarray(curve.std)) for curve in shown]
+        if all(low.min() >= 0 for low in lows):
+            axes.set_ylim(bottom=0)  # else small differences look large
         axes.set(xlabel="training steps (batches)", ylabel=textwrap.fill(label, 44))
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from lightning_gans.figures.conditions import Chosen
 from lightning_gans.protocols import Condition, encodes, to_device
 from lightning_gans.randomness import keyed_generator
 
+Way = Literal["linear", "prior"]
 BATCH = 250  # samples that a network is given at a time
 COLUMNS = 10  # images in a row
 
@@ -34,6 +35,7 @@ class Subject:
         classifier: gives logits ``(N, classes)`` of uint8 images ``(N, C, H, W)``.
         weights: the generator's ``raw`` ones, or their average (``ema``), for titles.
         chosen: what samples are made under; none for what travels with test samples.
+        path: of all ways between latents; none for the prior's between its draws, and straight ones between test images.
     """
 
     model: Any
@@ -45,19 +47,25 @@ class Subject:
     classifier: Callable[[Tensor], Tensor] | None = None
     weights: str = "raw"
     chosen: Chosen | None = None
+    path: Way | None = None
 
     @property
     def name(self) -> str:
-        """Such as "GAAN, step 5000"."""
+        """Such as "GAAN on mnist, step 5000"."""
         step = "" if self.step is None else f", step {self.step}"
         averaged = ", averaged weights" if self.weights == "ema" else ""
-        return f"{type(self.model).__name__}{step}{averaged}{f', under {self.chosen.text}' if self.chosen else ''}"
+        return f"{self.model_and_data}{step}{averaged}{f', under {self.chosen.text}' if self.chosen else ''}"
 
     @property
-    def samples_of(self) -> str:
-        """What its samples are, for titles: such as "samples of GAAN, step 5000"."""
-        what = "reconstructed training samples" if self.from_images else "samples"
-        return f"{what} of {self.name}"
+    def model_and_data(self) -> str:
+        """Such as "GAAN on mnist"."""
+        dataset = getattr(self.data, "name", None)
+        return type(self.model).__name__ + (f" on {dataset}" if dataset else "")
+
+    @property
+    def kind_of_samples(self) -> str:
+        """What its samples are, for titles."""
+        return "reconstructed training samples" if self.from_images else "samples"
 
     @property
     def from_images(self) -> bool:
@@ -151,8 +159,11 @@ def scatter(subject: Subject, panels: Sequence[tuple[str, Tensor]]) -> Figure:
     return plots.scatter(panels, centres, extent or float(panels[-1][1].abs().max()))
 
 
-def draw_times(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
-    """A row of images, or a panel of points, for each (title, samples)."""
+def draw_times(subject: Subject, times: Sequence[tuple[str, Tensor]], what: str) -> Figure:
+    """A row of images, or a panel of points, for each (title, samples), below what they all are."""
     if subject.points:
-        return scatter(subject, times)
-    return plots.grids([(title, samples[:COLUMNS], COLUMNS) for title, samples in times])
+        figure = scatter(subject, times)
+        figure.suptitle(what, fontsize=10)
+        return figure
+    (first, *others) = [(title, samples[:COLUMNS], COLUMNS) for title, samples in times]
+    return plots.grids([(f"{what}: {first[0]}", *first[1:]), *others])

@@ -159,7 +159,7 @@ def test_the_command_takes_a_condition_and_titles_say_it(tmp_path: Path, monkeyp
     arguments = ["samples", "--ckpt_path=it.ckpt", f"--out={tmp_path / 'it.png'}"]
     command.main([*arguments, "--condition=3,7"])
     assert torch.cat(model.conditions).tolist() == [3, 7] * 3  # type: ignore[arg-type]
-    assert titles == ["samples of Conditional, step 3, under 3,7"]
+    assert titles == ["samples of Conditional on digits, step 3, under 3,7"]
     model.conditions.clear()
     command.main(arguments)
     rows = Subject(model, data).rows(6)

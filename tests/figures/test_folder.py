@@ -57,7 +57,7 @@ def test_what_a_model_lacks_is_said_with_what_there_is(kind: str, model: nn.Modu
 
 def test_an_unknown_kind_is_refused_with_those_that_apply() -> None:
     it = Subject(make_gan(), Plane())
-    with pytest.raises(InputError, match=r"no such kind of picture as sample; GAN has samples, latent_map$"):
+    with pytest.raises(InputError, match=r"no such kind of picture as sample; GAN on album has samples, latent_map$"):
         draw("sample", it)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, draw, samples, why_not
 from lightning_gans.figures.subject import Subject
-from lightning_gans.priors import Normal, Prior, Uniform
+from lightning_gans.priors import Empirical, Normal, Prior, Uniform, straight_way
 
 SIDE, GAP, ZOOM = 8, 3, 7
 
@@ -120,7 +120,7 @@ def test_every_kind_makes_a_picture_that_says_whose_it_is(kind: str, tmp_path: P
     plots.save(figure, tmp_path / "it.png")
     assert shows(tmp_path / "it.png")
     words = [" ".join(text.get_text().split()) for text in figure.findobj(Text)]
-    assert any("Copyist, step 7" in some for some in words)
+    assert any("Copyist on album, step 7" in some for some in words)
 
 
 def test_the_test_samples_shown_are_all_different_and_of_every_class_even_where_these_are_sorted_or_take_turns() -> None:
@@ -177,6 +177,27 @@ def test_points_are_reconstructed_in_the_plane() -> None:
     assert len(real.collections) == len(again.collections) == 2
     assert np.unique(real.collections[1].get_offsets(), axis=0).tolist() == [[-1, -1], [-1, 1], [1, -1], [1, 1]]
     assert np.unique(again.collections[1].get_offsets(), axis=0).tolist() == [[-1, -1], [-1, 1], [1, -1], [1, 1]]
+
+
+@pytest.mark.parametrize("path", ["linear", "prior"])
+def test_all_ways_are_straight_or_those_of_the_prior_where_one_is_asked_for(path: Any) -> None:
+    """By default those between test images are straight, as those of AEGAN's Fig. 1 and ALI's section 4.2."""
+    model, prior = Copyist(Normal(2)), Normal(2)
+    figure = draw("interpolations", subject(model, Album(), path=path))
+    of_prior, of_images = (latents.unflatten(0, (-1, n)) for latents, n in zip(model.latents[-2:], (10, 8), strict=True))
+    for ways in (of_prior, of_images):
+        a, b = ways[:, 0], ways[:, -1]
+        expected = straight_way(a, b, ways.shape[1]) if path == "linear" else prior.interpolate(a, b, ways.shape[1])
+        torch.testing.assert_close(ways, expected.transpose(0, 1))
+    said = "straight" if path == "linear" else "as the prior leads"
+    assert all(said in " ".join(text.get_text().split()) for text in figure.texts)
+
+
+def test_a_straight_way_is_put_back_on_the_surface_of_a_prior() -> None:
+    model = Copyist(Empirical(2, 30))
+    model.prior.store(torch.nn.functional.normalize(torch.randn(30, 2), dim=1))
+    draw("interpolations", subject(model, Album(), path="linear"))
+    assert all(torch.allclose(latents.norm(dim=1), torch.ones(len(latents))) for latents in model.latents[-2:])
 
 
 @pytest.mark.parametrize("prior", [Uniform(2), Normal(5)], ids=["linear", "spherical"])
@@ -260,6 +281,17 @@ def test_the_latent_map_of_images_shows_what_latents_are_decoded_to_with_which_l
     np.testing.assert_allclose(codes.collections[0].get_facecolor()[:, :3], colours)
 
 
+@pytest.mark.parametrize("it", [subject(Copyist()), subject(Placer(), Plane())], ids=["images", "points"])
+def test_titles_of_the_latent_map_are_not_cut_off(it: Subject) -> None:
+    figure = draw("latent_map", it)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        box = axes.title.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert box.y1 <= figure.bbox.height - 1
+
+
 def test_the_latent_map_leaves_out_what_is_not_there() -> None:
     assert len(draw("latent_map", subject(Copyist())).axes) == 2
     assert len(draw("latent_map", subject(Painter())).axes) == 1
@@ -284,7 +316,8 @@ def test_times_of_training_have_a_row_or_a_panel_each() -> None:
     model = Painter()
     times = [(f"step {n}", model.decode(torch.full((12, 2), n / 4))) for n in (0, 4)]
     figure = samples.over_training(subject(model), times)
-    assert [text.get_text() for text in figure.texts] == ["step 0", "step 4"]
+    assert [text.get_text() for text in figure.texts] == ["samples of Painter on album: step 0", "step 4"]
     assert [np.unique(tiles(figure, panel)).tolist() for panel in (0, 1)] == [[128], [255]]
     points = samples.over_training(subject(Placer(), Plane()), [("one", torch.rand(9, 2)), ("two", torch.rand(9, 2))])
     assert [axes.get_title() for axes in points.axes] == ["one", "two"]
+    assert points.get_suptitle() == "samples of Placer on album"

@@ -162,7 +162,7 @@ def test_seed_number_and_place_are_options(trained: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["sample"], r"no such kind of picture as sample; GAAN, step 2 has samples, reconstructions, inter.*, density$"),
+        (["sample"], r"no such kind of picture as sample; GAAN on digits, step 2 has samples, rec.*, density$"),
         (["samples", "--out=/dev/null/x.png"], "cannot be written"),
         (["samples", "--data.root=7", "--data.nonsense=3"], "data.nonsense"),
         (["samples", "--ckpt_path=missing.ckpt"], "there is no checkpoint missing.ckpt"),

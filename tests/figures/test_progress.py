@@ -51,7 +51,7 @@ def test_samples_of_an_empirical_prior_are_others_each_time_and_not_kept() -> No
     assert kinds.keeps("reconstructions", Subject(make_sae()))
     assert kinds.keeps("samples", Subject(make_gaan()))
     assert not kinds.keeps("interpolations", Subject(make_gaan()))
-    assert Subject(make_sae(), step=3).samples_of == "reconstructed training samples of SAE, step 3"
+    assert Subject(make_sae(), step=3).kind_of_samples == "reconstructed training samples"
 
 
 def test_the_first_the_last_and_some_evenly_between_are_shown_and_kinds_kept_apart(tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_reconstructions_over_training_are_the_same_test_images_at_each_time() -
     figure = reconstructions.over_training(subject(model, data), [("step 1", one), ("step 2", -one)])
     real = data.images[subject(model, data).rows(10)]
     again = model.decode(model.encode(real))
-    assert [text.get_text() for text in figure.texts[1:]] == ["step 1", "step 2"]
-    assert "Copyist" in figure.texts[0].get_text()
+    titles = [text.get_text() for text in figure.texts]
+    assert titles == ["reconstructions by Copyist on album: test images, as they are", "step 1", "step 2"]
     for panel, expected in enumerate((real, again, -again)):
         np.testing.assert_allclose(tiles(figure, panel)[0], to_bytes(expected), atol=1)
 

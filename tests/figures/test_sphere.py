@@ -92,7 +92,7 @@ def test_the_first_unit_is_the_inner_ring_and_classes_have_their_colours() -> No
     assert colours == [plots.class_colours(3)[label].lower() for label in labels]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["first unit (generalising)", "second unit (diversifying)", "a", "b", "c"]
-    assert figure.axes[0].get_title() == "symbols of Bicameral, step 7"
+    assert figure.axes[0].get_title() == "symbols of Bicameral on album, step 7"
 
 
 def test_the_times_of_a_training_are_panels_each_around_its_own_middle() -> None:

@@ -55,7 +55,7 @@ class Anime(Source):
         return None if self._files is None else self._files.glance(split)
 
     def download(self, splits: Iterable[str]) -> None:
-        """Fetch the 63,565 faces that Kaggle has, without captions."""
+        """Fetch the 63,565 faces that Kaggle has, without captions; the 21,552 of AEGAN's paper are another set."""
         place = self.request.root / "anime"
         try:
             import kagglehub

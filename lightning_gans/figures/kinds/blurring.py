@@ -15,9 +15,11 @@ _LENGTHS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 
 
 def draw(subject: Subject) -> Figure:
-    """Rows of a test image, its reconstruction, and what its latent with ever more noise is decoded to (SAE, section 3.4).
+    """Rows of a test image, its reconstruction, and what its latent with ever more noise is decoded to.
 
-    The noise of a row is the same in all of its columns but for its length; sums are put back on the prior's surface.
+    Semantic blurring itself is noise in training (SAE, section 3.4: ``sigma``); this shows what a model has learnt of it,
+    trained with or without. The noise of a row is the same in all of its columns but for its length; sums are put back on the
+    prior's surface.
     """
     rows = subject.rows(COLUMNS)
     real, latents = subject.real(rows).float().cpu(), subject.encode(rows).float().cpu()

@@ -19,7 +19,7 @@ def draw(subject: Subject) -> Figure:
     fake = subject.decode(z, subject.rows(len(z)))
     real = subject.real(rows).float().cpu()
     divergence = density_kl_1d(real, fake)
-    values = [("test data", real, divergence.real), (subject.samples_of, fake, divergence.fake)]
+    values = [("test data", real, divergence.real), (f"{subject.kind_of_samples} of {subject.name}", fake, divergence.fake)]
     unit = "value, data units" if subject.points else "mean of an image's pixels, which are in [-1, 1]"
     title = f"KL(samples || test data) = {divergence.kl:.3g} nats\n{len(fake)} samples, {len(real)} of the test data"
     return plots.densities(divergence.grid, [(name, x.flatten(1).mean(1), curve) for name, x, curve in values], unit, title)

@@ -34,8 +34,8 @@ def keep(subject: Subject) -> Tensor:
 def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """The same test samples as they are and as they were reconstructed at each time (SAE, section 6.2)."""
     real = subject.real(_kept(subject)).float().cpu()
-    title = "test points" if subject.points else f"test images, and what {type(subject.model).__name__} made of them"
-    return draw_times(subject, [(title, real), *times])
+    as_they_are = "test points" if subject.points else "test images, as they are"
+    return draw_times(subject, [(as_they_are, real), *times], f"reconstructions by {subject.model_and_data}")
 
 
 def why_not(subject: Subject) -> str | None:

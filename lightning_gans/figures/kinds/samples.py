@@ -16,7 +16,7 @@ EACH_TIME = CHANGES = True
 
 def draw(subject: Subject) -> Figure:
     """A grid of images as square as it can be, or a plane of points."""
-    title = subject.samples_of
+    title = f"{subject.kind_of_samples} of {subject.name}"
     if subject.points:
         return scatter(subject, [(title, subject.samples)])
     return plots.grids([(title, subject.samples, max(1, round(len(subject.samples) ** 0.5)))])
@@ -34,7 +34,7 @@ def keeps(subject: Subject) -> bool:
 
 def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:
     """Samples of the same noise at several times."""
-    return draw_times(subject, times)
+    return draw_times(subject, times, f"{subject.kind_of_samples} of {subject.model_and_data}")
 
 
 def why_not(subject: Subject) -> str | None:

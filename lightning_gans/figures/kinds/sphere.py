@@ -37,6 +37,7 @@ def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figu
     columns = min(4, len(times))
     rows = -(-len(times) // columns)
     figure = Figure(figsize=(max(4.8, 3.2 * columns), 3.4 * rows + 1.4), layout="constrained")
+    figure.suptitle(f"symbols of test samples by {subject.model_and_data}", fontsize=10)
     right = None
     for place, (title, symbols) in enumerate(times, 1):
         axes = figure.add_subplot(rows, columns, place)

@@ -37,6 +37,7 @@ def test_each_protocol_covers_modes_by_its_own_rule(protocol, modes):
     samples = torch.cat([placed(1958, 20, 19, 1), near_fifth.expand(2, 2)])
     found = count(samples, protocol)
     assert found["modes"] == modes
+    assert (found["modes_gaan"], found["modes_ali"]) == (2, 5), "both rules are told whatever the protocol"
     assert found["registered"] == (2000 if protocol == "ali" else 1998)
     assert found["registered_share"] == pytest.approx(found["registered"] / 2000)
 
