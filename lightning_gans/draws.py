@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lightning_gans.batch import Batch
+from lightning_gans.doors import Doors
 from lightning_gans.randomness import global_seed, keyed_seed
 from lightning_gans.strategy import world_size
+from lightning_gans.tracing import Untraceable
 
 
 class Draws:
@@ -29,3 +34,44 @@ class Draws:
         if (world := world_size()) == 1:
             return sampler(n, self._generator)
         return sampler(n * world, self._generator)[rank * n :][:n]
+
+
+class StepNoise(Doors):
+    """A model whose training step draws random numbers: before a loss, which is a pure function and gets them passed in."""
+
+    _draws: Draws | None = None  # made where they are needed: a generator cannot be sent to a spawned process
+    _traced_state: dict[str, Any] | None = None
+
+    def noise(self, n: int) -> Tensor:
+        """``(n, dim)`` draws of the prior for this rank's ``n`` samples; every call gives others."""
+        return self._draw(self.prior.sample, n)
+
+    def noise_like(self, batch: Batch) -> Tensor:
+        """One draw of the prior for each sample of ``batch``."""
+        return self.noise(len(batch))
+
+    def uniform(self, n: int, *shape: int) -> Tensor:
+        """``(n, *shape)`` uniform numbers in [0, 1) for this rank's ``n`` samples."""
+        return self._draw(lambda rows, g: torch.rand(rows, *shape, generator=g, device=g.device), n)
+
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """``(n, *shape)`` standard normal numbers for this rank's ``n`` samples."""
+        return self._draw(lambda rows, g: torch.randn(rows, *shape, generator=g, device=g.device), n)
+
+    @contextmanager
+    def being_traced(self) -> Iterator[dict[str, Any]]:
+        """Within the block what would be frozen into a trace is refused, and ``functional`` finds players in what it yields."""
+        self._traced_state = {}
+        try:
+            yield self._traced_state
+        finally:
+            self._traced_state = None
+
+    def _refuse_in_trace(self, why: str) -> None:
+        if self._traced_state is not None:
+            raise Untraceable(why)
+
+    def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
+        self._refuse_in_trace("draws noise inside; draw it in step and pass it in")
+        self._draws = self._draws or Draws(self.device)
+        return self._draws(sampler, n, self.global_step, self.global_rank).to(self.dtype)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, cast
 
-import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
@@ -15,8 +13,7 @@ from lightning_gans import checks, idle, resuming
 from lightning_gans.batch import Batch
 from lightning_gans.capture import CapturedStep
 from lightning_gans.compiled import Compiler, require_compiler
-from lightning_gans.doors import Doors
-from lightning_gans.draws import Draws
+from lightning_gans.draws import Draws, StepNoise
 from lightning_gans.dry_run import dry_run
 from lightning_gans.errors import InputError
 from lightning_gans.functional import FunctionalPlayer
@@ -27,14 +24,13 @@ from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.resuming import StartFrom
 from lightning_gans.strategy import check_ranks_agree, world_size
-from lightning_gans.tracing import Untraceable
 from lightning_gans.updates import Updates
 
 # Two numbers a parameter and a wait for the device: dear in every step, nothing in every thousandth.
 _STEPS_BETWEEN_RANK_CHECKS = 1000
 
 
-class Game(Doors):
+class Game(StepNoise):
     """Several players, each minimising its own loss over its own networks.
 
     A paper derives from it, sets ``generator`` and ``prior`` (and ``encoder``, ``discriminator`` where it has them), names its
@@ -93,10 +89,8 @@ class Game(Doors):
         self._updates: Any = None
         self._captured: CapturedStep | None = None
         self.after_step: list[Any] = []
-        self._traced_state: dict[str, Any] | None = None
         self._pretended_step: int | None = None
         self._history = LossHistory()
-        self._draws: Draws | None = None  # made where they are needed: a generator cannot be sent to a spawned process
         self._within_step = False
         save_hyperparameters(self)
 
@@ -153,22 +147,6 @@ class Game(Doors):
     def functional(self, player: str) -> FunctionalPlayer:
         """A player's parameters and the state of its optimiser as values, for steps that are differentiated through."""
         return FunctionalPlayer.of(self, self._moving().players, player, self._traced_state)
-
-    def noise(self, n: int) -> Tensor:
-        """``(n, dim)`` draws of the prior for this rank's ``n`` samples; every call gives others."""
-        return self._draw(self.prior.sample, n)
-
-    def noise_like(self, batch: Batch) -> Tensor:
-        """One draw of the prior for each sample of ``batch``."""
-        return self.noise(len(batch))
-
-    def uniform(self, n: int, *shape: int) -> Tensor:
-        """``(n, *shape)`` uniform numbers in [0, 1) for this rank's ``n`` samples."""
-        return self._draw(lambda rows, g: torch.rand(rows, *shape, generator=g, device=g.device), n)
-
-    def normal(self, n: int, *shape: int) -> Tensor:
-        """``(n, *shape)`` standard normal numbers for this rank's ``n`` samples."""
-        return self._draw(lambda rows, g: torch.randn(rows, *shape, generator=g, device=g.device), n)
 
     def batch_mean(self, x: Tensor) -> Tensor:
         """The mean over the first dimension and over all ranks, differentiable.
@@ -278,19 +256,6 @@ class Game(Doors):
 
     # How it is done
 
-    @contextmanager
-    def being_traced(self) -> Iterator[dict[str, Any]]:
-        """Within the block what would be frozen into a trace is refused, and ``functional`` finds players in what it yields."""
-        self._traced_state = {}
-        try:
-            yield self._traced_state
-        finally:
-            self._traced_state = None
-
-    def _refuse_in_trace(self, why: str) -> None:
-        if self._traced_state is not None:
-            raise Untraceable(why)
-
     def _check_losses(self) -> None:
         self._history.check(stop=self._nonfinite == "stop", left=what_is_left(self._trainer))
 
@@ -309,8 +274,3 @@ class Game(Doors):
                 if value.numel() == 1:
                     self._history.add(step, f"{player}/{name}", value.reshape(()))
         return {player: terms for player, (_, terms) in losses.items()}
-
-    def _draw(self, sampler: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
-        self._refuse_in_trace("draws noise inside; draw it in step and pass it in")
-        self._draws = self._draws or Draws(self.device)
-        return self._draws(sampler, n, self.global_step, self.global_rank).to(self.dtype)
