@@ -91,6 +91,7 @@ def draws(steps: int = 2, **settings: Any) -> list[Tensor]:
     found: list[Tensor] = []
 
     def play(self: Duel, batch: Batch) -> None:
+        self.alternate(batch)
         if in_training(self):
             found.extend(
                 [self.noise_like(batch), self.noise(len(batch)), self.uniform(len(batch), 2), self.normal(len(batch), 2)]

@@ -171,7 +171,13 @@ def test_callbacks_see_the_gradients_of_each_step(play: Callable[..., None], sca
 def by_hand(steps: int = 3, shared: bool = False) -> dict[str, Tensor]:
     """Plain SGD on gradients that are all taken before anybody moves."""
     batches: list[Tensor] = []
-    fit(Duel(lambda self, batch: batches.append(batch.images) if in_training(self) else None), steps)
+
+    def note(self: Duel, batch: Batch) -> None:
+        self.alternate(batch)
+        if in_training(self):
+            batches.append(batch.images)
+
+    fit(Duel(note), steps)
     game = Duel()
     owned = {name: [p for network in networks for p in network.parameters()] for name, networks in game.players().items()}
     if shared:
