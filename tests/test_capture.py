@@ -12,7 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim.lr_scheduler import ExponentialLR
 
 from lightning_gans import EMA, Adam, Batch, Game
-from lightning_gans.capture import CapturedStep, CheckedGraph
+from lightning_gans.capture import CapturedStep
+from lightning_gans.operations import CheckedGraph
 from tests.games import GAMES
 from tests.games.gan import make_gan
 from tests.helpers import Duel, data_for, fit, furthest, saving, state

@@ -16,9 +16,10 @@ import yaml
 from PIL import Image
 
 from lightning_gans import Images, paper_modules
-from lightning_gans.capture import CapturedStep, CheckedGraph
+from lightning_gans.capture import CapturedStep
 from lightning_gans.cli import main
 from lightning_gans.game import Game
+from lightning_gans.operations import CheckedGraph
 
 CONFIGS = sorted(
     file for file in (Path(__file__).parents[1] / "configs").glob("*.yaml") if not file.stem.startswith("classifier_")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans import MLP, VAEGAN, VAEGANMLP, Adam, Images, InputError, Normal, Uniform, VAEGANPrinted
-from lightning_gans.capture import Operations
+from lightning_gans.operations import Operations
 from lightning_gans.posteriors import DiagonalNormal
 from tests.games import GAMES, IMAGE
 from tests.games.vae_gan import make_image_vae_gan, make_vae_gan
