@@ -39,15 +39,18 @@ class WholeRun(TQDMProgressBar):
         """The weights as they are now have been measured."""
         self._measures = dict(scores)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        self._drawn = is_terminal()
+        if not self._drawn:
+            self.disable()  # every bar; lines are printed
+
     def init_train_tqdm(self) -> Tqdm:
         bar = super().init_train_tqdm()
         bar.unit = "step"
         return bar
 
     def on_train_start(self, trainer: Trainer, *args: Any) -> None:
-        self._drawn = is_terminal()
-        if not self._drawn:
-            self.disable()  # of the bar; lines are printed
         super().on_train_start(trainer, *args)
         self._began = self._said = time.monotonic()
         self._first = trainer.global_step
@@ -73,7 +76,6 @@ class WholeRun(TQDMProgressBar):
         else:
             self._say(trainer, pl_module)
         super().on_train_end(trainer, pl_module)
-        self.enable()
 
     def on_exception(self, *args: Any) -> None:
         """What is said next begins on a line of its own."""

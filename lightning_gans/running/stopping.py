@@ -32,7 +32,8 @@ class Stopping(Callback):
         self._interrupted = False
         self._before: Any = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Only now: Lightning notes before which handlers there were, and puts those back at the end."""
         self._interrupted = False
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._interrupt)

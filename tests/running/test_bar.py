@@ -40,7 +40,7 @@ def test_a_bar_of_the_whole_run_is_no_wider_than_the_terminal(
 def test_in_a_file_there_is_a_line_every_so_often(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(WholeRun(every_n_seconds=0), tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert not any("\r" in line or "%|" in line for line in lines)
+    assert [line for line in lines if "\r" in line or "%|" in line] == []
     (half,) = (line for line in lines if line.startswith("step 3 of 6 (50 %), "))
     assert " steps/s, " in half
     assert " left, " in half
