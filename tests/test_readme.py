@@ -37,11 +37,10 @@ QUICK = {
     "--evaluation.every_n_steps": "1",
     "--evaluation.num_samples": "60",
     "--pictures.kinds": "[samples]",
-    "--model.compile": "false",
 }
 SHORTER = {
     "fit": QUICK,
-    "test": {name: value for name, value in QUICK.items() if name[:7] != "--model."},
+    "test": QUICK,
     "predict": {"--data.num_predict": "2", "--trainer.accelerator": "cpu"},
     "classifier": {"--epochs": "1", "--max_error": "1", "--device": "cpu"},
     "figure": {"--num_images": "4"},
