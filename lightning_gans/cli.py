@@ -24,6 +24,7 @@ from lightning_gans.command_line import ConfigCLI, make_ready, refused_in_one_se
 from lightning_gans.completion import complete
 from lightning_gans.config_files import read_config
 from lightning_gans.errors import InputError
+from lightning_gans.fitting import refuse_callbacks
 from lightning_gans.game import Game
 from lightning_gans.lent import lend_step
 from lightning_gans.lightning_internals import launch_by, trains_on_several_devices
@@ -33,6 +34,7 @@ from lightning_gans.players import ClipAlgorithm
 from lightning_gans.ranks import Launcher
 from lightning_gans.saved_config import KeepConfig
 from lightning_gans.told_to_end import EndTogether
+from lightning_gans.witness import Witness
 
 
 class GamesCLI(ConfigCLI):
@@ -58,9 +60,12 @@ class GamesCLI(ConfigCLI):
             self._complete(self.config_init[self.subcommand].trainer)
         lend_step(self.model, self.subcommand or "")
         trainer = super().instantiate_trainer(**kwargs)
+        callbacks: list[Any] = cast(Any, trainer).callbacks
+        refuse_callbacks(self.model, callbacks)
+        callbacks.append(Witness())
         if isinstance(trainer.strategy, DDPStrategy):
             launch_by(trainer.strategy, Launcher)
-            cast(Any, trainer).callbacks.append(EndTogether())
+            callbacks.append(EndTogether())
         return trainer
 
     def _complete(self, settings: Any) -> None:

@@ -29,7 +29,10 @@ STEPS = 4  # two eager ones, and two through what stands in for a graph
 # Why the steps of some experiments cannot be captured as a graph, or what is random inside
 NOT_CAPTURED = {
     "gan_mnist": "SGD, the optimizer of the discriminator, cannot be captured; use Adam",
-    **{f"vae_gan_{data}": "it reads the value of a tensor, which waits for the device" for data in ("grid25", "mnist", "celeba", "cifar10")},
+    **{
+        f"vae_gan_{data}": "it reads the value of a tensor, which waits for the device"
+        for data in ("grid25", "mnist", "celeba", "cifar10")
+    },
 }
 NOISE_LAYERS = re.compile(r"aegan_(?!grid25)|gan_anime|(md|reg_)gan_mnist$")  # or dropout
 
