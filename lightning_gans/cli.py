@@ -23,6 +23,7 @@ from lightning_gans.completion import complete as complete_model
 from lightning_gans.config_files import read_config
 from lightning_gans.differences import left_out
 from lightning_gans.errors import InputError
+from lightning_gans.fitting import refuse_callbacks
 from lightning_gans.lent import lend_step
 from lightning_gans.lightning_internals import launch_by
 from lightning_gans.model_help import asked_for, model_help
@@ -35,6 +36,7 @@ from lightning_gans.running.record import KeepRecord
 from lightning_gans.running.stopping import ending_by_signals, how_to_go_on
 from lightning_gans.runs.experiment import config_hash
 from lightning_gans.told_to_end import EndTogether
+from lightning_gans.witness import Witness
 
 
 class GamesCLI(ConfigCLI):
@@ -75,12 +77,15 @@ class GamesCLI(ConfigCLI):
         lend_step(self.model, self.subcommand or "")
         try:
             trainer = super().instantiate_trainer(**kwargs)
+            callbacks: list[Any] = cast(Any, trainer).callbacks
+            refuse_callbacks(self.model, callbacks)
         except BaseException:
             give_back(folder)
             raise
+        callbacks.append(Witness())
         if isinstance(trainer.strategy, DDPStrategy):
             launch_by(trainer.strategy, Launcher)
-            cast(Any, trainer).callbacks.append(EndTogether())
+            callbacks.append(EndTogether())
         return trainer
 
     def _about(self) -> About:

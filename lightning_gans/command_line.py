@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
@@ -104,9 +105,17 @@ def _made_of_settings() -> Iterator[None]:
         if not isinstance(error, InputError) and refusing and (maker := way_out.maker_of(cause)):
             said = messages.first_sentence(cause)
             raise InputError(f"{maker} cannot be made of these settings ({said}); see lightning fit --print_config") from cause
+        if isinstance(error, ValueError) and "jsonargparse" in _file_of(cause):
+            raise InputError(f"a setting cannot be used: {messages.of_members(error)}") from error
         if isinstance(cause, Exception) and cause is not error:
             raise cause from None
         raise
+
+
+def _file_of(error: BaseException) -> str:
+    """Where an error was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].filename if frames else ""
 
 
 @contextmanager

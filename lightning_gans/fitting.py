@@ -8,12 +8,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import (
+    BaseFinetuning,
+    BatchSizeFinder,
+    GradientAccumulationScheduler,
+    LearningRateFinder,
+    SpikeDetection,
+    StochasticWeightAveraging,
+)
 from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_gans.errors import InputError
 
+_OF_AUTOMATIC_OPTIMISATION = (
+    *(BatchSizeFinder, LearningRateFinder, GradientAccumulationScheduler, StochasticWeightAveraging, BaseFinetuning),
+    SpikeDetection,  # reads the loss that a step returns
+)
 _LARGEST = 1e18  # its square is still a number of 32 bits
 
 
@@ -76,6 +88,20 @@ def advancing(scheduler: LRScheduler, player: str) -> Iterator[None]:
             f"the {type(scheduler).__name__} of the {player} cannot go on: {_first_line(error)}; give it as many steps as "
             "schedule_counts counts, or another schedule"
         ) from error
+
+
+def refuse_callbacks(model: Any, callbacks: Sequence[Any]) -> None:
+    """Refuse callbacks that train by Lightning's own steps, where players take theirs.
+
+    Raises:
+        InputError: names the first.
+    """
+    for callback in callbacks:
+        if isinstance(callback, _OF_AUTOMATIC_OPTIMISATION) and not model.automatic_optimization:
+            raise InputError(
+                f"{type(callback).__name__} cannot work with {type(model).__name__}, whose players take their steps themselves; "
+                "leave it out of trainer.callbacks"
+            )
 
 
 def _first_line(error: Exception) -> str:

@@ -28,9 +28,9 @@ def data_of(trainer: Trainer) -> Any:
 def what_is_left(trainer: Trainer | None) -> str:
     """What a run that ends in trouble has left to go on from, in words."""
     callbacks = [] if trainer is None else trainer.checkpoint_callbacks
-    places = [getattr(each, name, "") for each in callbacks for name in ("last_model_path", "best_model_path")]
-    places.append("" if trainer is None else trainer.ckpt_path)
-    there = any(place and Path(place).exists() for place in places)
+    folders = [Path(folder) for each in callbacks if (folder := getattr(each, "dirpath", None))]
+    resumed = trainer is not None and bool(trainer.ckpt_path)
+    there = resumed or any(next(folder.glob("*.ckpt"), None) is not None for folder in folders)
     return "the last checkpoint is intact" if there else "there is no checkpoint yet"
 
 

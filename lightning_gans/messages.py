@@ -23,6 +23,12 @@ _CLASS = re.compile(r"(?:a )?<class '(?:\w+\.)*(\w+)'>")
 _LITERAL = re.compile(r"(?:a )?typing\.Literal\[([^\]]*)\]")
 # The value, after what was expected of it
 _VALUE = ". Got value: "
+# What a class cannot do without
+_LACKING = "the following arguments are required:"
+# What Python says of a text or a number where the parser looked for settings
+_NOT_BY_NAME = re.compile(r"'(\w+)' object has no attribute 'keys'|argument of type '(\w+)' is not iterable")
+# Advice on how a class may be written, a paragraph
+_ADVICE, _SUBCLASSES = " or a dict ", " Subclass types expect"
 # A class that is neither one of ours nor written with its module
 _NO_CLASS = "Expected a dot import path string: "
 _NOT_IN_MODULE = re.compile(r"module '[\w.]+' has no attribute '(\w+)'$")
@@ -86,6 +92,12 @@ def with_near_option(said: str, options: Iterable[str]) -> str:
     return f"{said}{hint.replace('mean ', 'mean --') if unknown[1] else hint}"
 
 
+def of_members(error: Exception) -> str:
+    """What is wrong with a value by the type that it was meant to have: the one that says more than what it expected."""
+    said = [line for line in _MEMBER.findall(str(error)) if not line.startswith(("Expected", "Not a valid"))]
+    return said[-1].rstrip(".") if said else first_sentence(error)
+
+
 def _reason(said: str, others: list[str]) -> str:
     """What is wrong with a value, after what other types that it may have say of it."""
     said = " ".join(said.split())
@@ -94,7 +106,13 @@ def _reason(said: str, others: list[str]) -> str:
         return f"there is no class {named}{near(named, class_names())}; name a paper or give module.Class"
     if (missing := _NOT_IN_MODULE.search(said)) is not None:
         return f"{said}{near(missing[1], class_names())}"
+    if (lacking := next((text for text in (said, *others) if _LACKING in text), None)) is not None:
+        return lacking[lacking.index(_LACKING) :].rstrip(".")
+    if (kind := _NOT_BY_NAME.search(said)) is not None:
+        return f"settings by name, with class_path and init_args, are needed, not a {kind[1] or kind[2]}"
     said, got, value = said.partition(_VALUE)
+    said, value = said.partition(_ADVICE)[0], value.partition(_SUBCLASSES)[0]
+    others = [other.partition(_ADVICE)[0] for other in others]
     expected = [said, *(other.removeprefix("Expected ") for other in others[1:] if other != _NO_MEMBER)] if got else [said]
     shown = _LITERAL.sub(r"one of \1", _CLASS.sub(r"\1", " or ".join(expected))).rstrip(".")
     return f"{shown}, not {value.rstrip('.')}" if got else shown

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from lightning_gans import messages
 from lightning_gans.errors import InputError, NonFiniteError
@@ -26,6 +26,8 @@ _PACKAGE = Path(__file__).parent
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *site.getsitepackages(), "<frozen"})
 # What nobody's settings should lead to
 _DEFECTS = (AttributeError, LookupError, NameError, TypeError, AssertionError, NotImplementedError, RecursionError)
+# Every error of a library comes through these
+_PASSED_THROUGH = tuple(_PACKAGE / f"{name}.py" for name in ("__main__", "cli", "command_line", "way_out"))
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate")
 
 
@@ -102,6 +104,8 @@ def describe(error: Exception) -> tuple[int, str]:
         return 2, f"{error.strerror}{f': {error.filename}' if error.filename else ''}{where}"
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         return 1, f"the memory is too small{where}; lower data.batch_size, the sizes of networks or the number of samples"
+    if isinstance(error, ImportError) and not _whose(error):
+        return 2, f"{messages.first_sentence(error)}{where}; install what is missing, or leave out what needs it"
     return 1, f"{_blame(error, where)}; {_trace(error)}"
 
 
@@ -115,11 +119,9 @@ def _refusal_behind(error: BaseException | None) -> BaseException | None:
 def _blame(error: Exception, where: str) -> str:
     """What was raised, and by whose code: the innermost that is not a library's."""
     said = f"{type(error).__name__}{f': {line}' if (line := messages.first_sentence(error)) else ''}"
-    frames = [*traceback.extract_tb(error.__traceback__)]
-    if any(Path(frame.filename).name == "checkpoint_connector.py" for frame in frames):
+    if any(Path(frame.filename).name == "checkpoint_connector.py" for frame in traceback.extract_tb(error.__traceback__)):
         return f"the checkpoint cannot be taken up{where} ({said}); it is of another version, or was changed"
-    whose = [frame for frame in frames if not _is_library(frame.filename)]
-    if not whose:
+    if not (whose := _whose(error)):
         return f"{said}{where}"
     last = whose[-1]
     place = f"line {last.lineno} of {_shown(last.filename)} ({last.name})"
@@ -138,6 +140,12 @@ def maker_of(error: BaseException) -> str:
     if not made or not all(_is_library(frame.f_code.co_filename) or _is_ours(frame.f_code.co_filename) for frame in made):
         return ""
     return type(made[0].f_locals["self"]).__name__ if "self" in made[0].f_locals else made[0].f_code.co_name
+
+
+def _whose(error: Exception) -> list[traceback.FrameSummary]:
+    """The frames that are not a library's, nor those that every library's error comes through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [each for each in frames if not _is_library(each.filename) and Path(each.filename) not in _PASSED_THROUGH]
 
 
 def _is_ours(file: str) -> bool:
@@ -162,13 +170,3 @@ def _trace(error: Exception) -> str:
             written.write(text)
         return f"the full trace is in {file}, and {DEBUG} prints it"
     return f"{DEBUG} prints the full trace"
-
-
-def describe_run(trainer: Any) -> str:
-    """What a trainer is doing, to whom, on what and where it stands."""
-    doing = {"fit": "training", "validate": "measuring", "test": "measuring", "predict": "drawing samples of"}
-    state, model = getattr(trainer.state.fn, "value", ""), trainer.lightning_module
-    data = trainer.datamodule
-    name = getattr(data, "name", getattr(data, "dataset", "")) if data is not None else ""
-    step = f" at step {trainer.global_step}" if state == "fit" and model is not None else ""
-    return f"{doing.get(state, 'preparing')} {type(model).__name__}{f' on {name}' if name else ''}{step}"
