@@ -91,7 +91,9 @@ def _run(args: list[str]) -> None:
 
 def _check_configs(args: list[str]) -> None:
     """Refuse files that hold no settings by the name of the file, which the parser would not say."""
-    for path in filter(os.path.isfile, _values(args, "--config", "-c")):
+    for path in filter(os.path.exists, _values(args, "--config", "-c")):
+        if not os.path.isfile(path):
+            raise InputError(f"{path} is no regular file; give a YAML file with settings")
         try:
             settings = yaml.safe_load(Path(path).read_text())
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview
+from lightning_gans.data.folder import shown
 from lightning_gans.data.pixels import Crop, to_pixels
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
@@ -53,6 +55,7 @@ class Samples:
         attributes: uint8 ``(size, A)`` of zeros and ones.
         captions: uint8 ``(size, K, L)``, see ``encode_captions``.
         description: of the dataset, now that its files are read.
+        files: the names of the images' files, where each has one.
     """
 
     size: int
@@ -61,6 +64,11 @@ class Samples:
     attributes: np.ndarray | None = None
     captions: np.ndarray | None = None
     description: Description = field(default_factory=Description)
+    files: Sequence[str] | None = None
+
+    def called(self, number: int) -> str:
+        """One of the images, for people."""
+        return f"image {number}" if self.files is None else shown(self.files[number])
 
     @property
     def conditions(self) -> dict[str, np.ndarray]:
@@ -182,6 +190,10 @@ class Source(Dataset):
         request = self.request
         size, channels = request.image_size or self.usual_size, request.channels or self.usual_channels
         return to_pixels(image, size, channels, request.crop)
+
+    def of_files(self, container: Container, names: Sequence[str], labels: np.ndarray | None = None, **rest: Any) -> Samples:
+        """Samples of images in a folder or an archive, cut as ``pixels`` does, and what else ``Samples`` have."""
+        return Samples(len(names), lambda i: container.image(names[i], self.pixels), labels, files=names, **rest)
 
     def of_arrays(
         self, images: np.ndarray, labels: np.ndarray | None = None, description: Description | None = None

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lightning_gans.data.captioned import tidy
-from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import part_of
+from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.source import Samples, Source, encode_captions, stamp
 from lightning_gans.errors import InputError
 
@@ -53,9 +54,9 @@ class COCO(Source):
             raise InputError(f"{captions} has captions for {missing}, which is not in {images}; get the images anew")
         names = [there[name] for name in listed]
         note, partial = f"the test split is val{self._year()}", part_of(len(listed), _COUNTS[part])
-        return Samples(
-            len(names),
-            lambda i: self.pixels(container.image(names[i])),
+        return self.of_files(
+            container,
+            names,
             captions=encode_captions([*listed.values()]) if listed else None,
             description=replace(self.description, note=note, partial=partial),
         )

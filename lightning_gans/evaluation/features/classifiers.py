@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import re
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -182,22 +182,35 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     if not path.is_file():
         raise InputError(f"there is no classifier {path}; train one with lightning classifier")
     try:
-        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} is not a classifier, or a damaged one; train it anew with lightning classifier") from error
-    if not isinstance(stored, dict) or stored.get("kind") != KIND:
-        raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
-    with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
-        known = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
-        classifier = Classifier(*known, stored.get("colour_of"))
-    classifier.load_state_dict(stored["weights"], assign=True)
+        stored = _stored(path)
+        with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
+            known = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
+            classifier = Classifier(*known, stored.get("colour_of"))
+        classifier.load_state_dict(stored["weights"], assign=True)
+        classifier.test_error, classifier.majority_error = float(stored["test_error"]), stored.get("majority_error", math.nan)
+        bound = float(stored["recipe"]["max_error"]) if max_error is None else max_error
+    except InputError:
+        raise
+    except Exception as error:  # what was cut, altered or is of another architecture may raise anything
+        raise InputError(
+            f"{path} is not a classifier, a damaged one or one of another version; train it anew with lightning classifier"
+        ) from error
     if classifier.identity != stored["sha256"]:
         raise InputError(f"the weights in {path} are damaged; train the classifier anew with lightning classifier")
-    classifier.test_error, classifier.majority_error = stored["test_error"], stored.get("majority_error", math.nan)
-    bound = stored["recipe"]["max_error"] if max_error is None else max_error
     if not classifier.test_error <= bound:
         raise InputError(
             f"the classifier {path} errs on {classifier.test_error:.2%} of the test images, more than {bound:.2%}; "
             "train a better one with lightning classifier, or allow max_error"
         )
     return classifier.eval().requires_grad_(False)
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What is in the file, whose every part is as it was written."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.testzip() is not None:
+            raise ValueError("a checksum is wrong")
+    stored: Any = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(stored, dict) or stored.get("kind") != KIND:
+        raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
+    return stored
