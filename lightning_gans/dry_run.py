@@ -20,7 +20,10 @@ from lightning_gans.updates import Losses, Updates, name_of
 if TYPE_CHECKING:
     from lightning_gans.game import Game
 
-_ALONE = "a device is given one sample, in the last batch of an epoch or in each: set data.drop_last to true, or another data.batch_size"
+_ALONE = (
+    "a device is given one sample, in the last batch of an epoch or in each; "
+    "set data.drop_last to true, or another data.batch_size"
+)
 _TAILS = 1.05  # those of a mixture may stick out of the data's scale so far
 
 

@@ -230,7 +230,7 @@ class Images(OpenedData):
     @property
     def smallest_share(self) -> int:
         """Samples that a device is given in the smallest batch of the training to come."""
-        return self._new_loader().smallest_share
+        return self.batch_size if self.trainer is None else self._new_loader().smallest_share
 
     def train_dataloader(self) -> RowLoader:
         assert self.trainer is not None
