@@ -6,6 +6,7 @@ import posixpath
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from lightning_gans.errors import InputError
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 _LARGEST_RATIO = 200  # of a compressed tar to what is in it, beyond the first bytes
 _LITTLE = 2**30
+_LONGEST_END = 2**17  # of a zip: its last records and a comment
 _MEGABYTE = 2**20
 _Member = TypeVar("_Member")
 
@@ -57,6 +59,8 @@ def open_archive(path: Path) -> Archive:
 
 def _zip(path: Path) -> Archive:
     archive = zipfile.ZipFile(path)
+    if len(archive.infolist()) != (count := _entries(path)):
+        raise zipfile.BadZipFile(f"it should list {count:,} files, but lists {len(archive.infolist()):,}")
     members = _by_name(path, ((info.filename, info) for info in archive.infolist()))
     problems = {name: too_large(info.file_size) for name, info in members.items()}
     problems |= {name: "it is a link" for name, info in members.items() if stat.S_ISLNK(info.external_attr >> 16)}
@@ -66,6 +70,16 @@ def _zip(path: Path) -> Archive:
         return archive.read(members[name])
 
     return Archive(lambda: problems, read)
+
+
+def _entries(path: Path) -> int:
+    """How many files a zip says that it lists, at its end: a damaged entry may swallow those that follow."""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_END))
+        end = file.read()
+    count = int(struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)[0])
+    many = end.rfind(b"PK\6\6")
+    return count if count < 0xFFFF or many < 0 else int(struct.unpack_from("<Q", end, many + 32)[0])
 
 
 def _tar(path: Path) -> Archive:

@@ -111,8 +111,7 @@ def _folder(path: Path) -> Archive:
     """A folder in the form of an archive; it is listed when somebody asks."""
 
     def read(name: str) -> bytes:
-        status = os.stat(path / name)
-        if why := problem(status):
+        if why := problem(name, os.stat(path / name)):
             raise OSError(why)
         return (path / name).read_bytes()
 

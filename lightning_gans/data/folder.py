@@ -33,8 +33,10 @@ def shown(name: object) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(name))
 
 
-def problem(status: os.stat_result) -> str:
+def problem(name: str, status: os.stat_result) -> str:
     """Why a file cannot be read as a whole, or nothing."""
+    if "\\" in name:
+        return "its name has a backslash, which Windows writes between folders"
     return too_large(status.st_size) if stat.S_ISREG(status.st_mode) else "it is no regular file"
 
 
@@ -98,9 +100,7 @@ def _found(name: str, entry: os.DirEntry[str]) -> Found:
         status = entry.stat()
     except OSError:
         return Found(name, entry.stat(follow_symlinks=False), "it is a link that leads nowhere")
-    if "\\" in name:
-        return Found(name, status, "its name has a backslash, which Windows writes between folders")
-    return Found(name, status, problem(status))
+    return Found(name, status, problem(name, status))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -52,7 +52,8 @@ class Images(OpenedData):
         drop_last: leave out the last batch of an epoch where it is not full.
         device_resident: keep the training set in the device's memory; ``auto`` does where it takes less than half of what
             is free.
-        skip_unreadable: leave out what is not an image instead of refusing; for one's own images.
+        skip_unreadable: leave out what is no image, cannot be read or is smaller than ``crop`` instead of refusing, and say how
+            many there were; for one's own images.
         download: fetch what is missing, where that can be done.
         num_predict: samples that ``lightning predict`` makes.
 

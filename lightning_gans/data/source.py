@@ -30,7 +30,7 @@ class Request:
         root: where the datasets' files are.
         image_size: wanted side in pixels, ``None`` for the dataset's usual one.
         channels: 1 for grey, 3 for colour, ``None`` for the images' own.
-        skip_unreadable: leave out what is not an image instead of refusing.
+        skip_unreadable: leave out what is no image, cannot be read or is smaller than ``crop`` instead of refusing.
         crop: what is cut out of each image before it is scaled, see ``to_pixels``.
         download: fetch what is missing.
     """
@@ -205,7 +205,13 @@ class Source(Dataset):
         if len(sides) == 1 and channels in (1, 3) and self.request.channels in (None, channels) and self.request.crop is None:
             planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
             return Samples(len(images), planes.__getitem__, labels, description=description)
-        return Samples(len(images), lambda i: self.pixels(Image.fromarray(images[i])), labels, description=description)
+        return Samples(len(images), lambda i: self._cut(images, i), labels, description=description)
+
+    def _cut(self, images: np.ndarray, number: int) -> np.ndarray:
+        try:
+            return self.pixels(Image.fromarray(images[number]))
+        except InputError as error:
+            raise InputError(f"image {number} of {self.name}: {error}") from error
 
 
 class Points(Dataset):

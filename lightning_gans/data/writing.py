@@ -54,7 +54,7 @@ def write_images(file: BinaryIO, samples: Samples, what: str, room: int) -> int:
     for number, image in enumerate(images, 1):
         if image.shape != first.shape:
             sizes = [f"{i.shape[2]}x{i.shape[1]}" for i in (image, first)]
-            called, others = samples.called(number), samples.called(0)
+            called, others = samples.called(number), "the first" if samples.files is None else samples.called(0)
             if sizes[0] == sizes[1]:
                 raise InputError(f"{what} has both grey and colour images ({others}, {called}); set data.channels to 1 or 3")
             raise InputError(f"{called} of {what} is {sizes[0]}, {others} is {sizes[1]}; set data.image_size")

@@ -145,7 +145,7 @@ def test_what_expands_beyond_measure_is_refused_before_it_fills_memory_or_disk(t
         samples(tmp_path / "own.tar")
     with tarfile.open(tmp_path / "bomb.tar.xz", "w:xz") as file:
         file.addfile(member("1.png", size=len(zeros)), io.BytesIO(zeros))
-    with pytest.raises(InputError, match=r"bomb\.tar\.xz expands to 200 times its size and more"):
+    with pytest.raises(InputError, match=r"bomb\.tar\.xz expands to more than 200 times its size"):
         samples(tmp_path / "bomb.tar.xz")
     (tmp_path / "faces").mkdir()
     with open(tmp_path / "faces" / "1.png", "wb") as sparse:

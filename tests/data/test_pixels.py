@@ -35,6 +35,8 @@ def half(mode: str, seen, hidden, **options) -> tuple[Image.Image, dict]:
     """The left half of one colour, the right half transparent."""
     image = Image.new(mode, (4, 2), seen)
     image.paste(hidden, (2, 0, 4, 2))
+    if mode == "P":
+        image.putpalette(bytes(range(0, 210, 10)))
     return image, options
 
 
@@ -46,7 +48,7 @@ def half(mode: str, seen, hidden, **options) -> tuple[Image.Image, dict]:
         (half("L", 90, 9, transparency=9), (90,)),
         (half("RGB", (200, 100, 50), (9, 9, 9), transparency=(9, 9, 9)), (200, 100, 50)),
         (half("P", 5, 6, transparency=6), None),
-        (half("I;16", 90 * 256, 9, transparency=9), (90,)),
+        (half("I;16", 90 * 257, 9 * 257, transparency=9 * 257), (90,)),
     ],
     ids=["RGBA", "LA", "L", "RGB", "P", "I;16"],
 )

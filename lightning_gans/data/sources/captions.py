@@ -126,7 +126,7 @@ class Captions(Files):
             empty = next((column for column, text in fields.items() if not text), None)
             if empty is not None:
                 raise InputError(f"{where} has no {empty}; write one, or remove the row")
-            image = PurePosixPath(row["image"].strip())
+            image = PurePosixPath(row["image"].strip().replace("\\", "/"))
             if image.is_absolute() or ".." in image.parts:
                 raise InputError(f"{where} points outside its folder ({image}); move the image there")
             stored = there.get(unicodedata.normalize("NFC", str(image)))

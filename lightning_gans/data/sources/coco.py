@@ -69,7 +69,7 @@ class COCO(Source):
             captions: dict[str, list[str]] = {name: [] for name in names.values()}
             for entry in content["annotations"]:
                 captions[names[entry["image_id"]]] += [text] if (text := tidy(entry["caption"])) else []
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # a damaged file may raise anything
             raise InputError(f"{file} is damaged ({type(error).__name__}: {error}); get it anew") from error
         bare = next((name for name, some in captions.items() if not some), None)
         if bare is not None:
