@@ -44,7 +44,7 @@ def load_checkpoint(path: Path, mmap: bool = True) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"there is no checkpoint {path}; give the path of a .ckpt file")
     try:
-        _check_sums(path)
+        check_sums(path)
         stored = torch.load(path, weights_only=True, map_location="cpu", mmap=mmap)
     except (*_DAMAGED, pickle.UnpicklingError) as error:
         raise InputError(f"{path} is not a checkpoint, or a damaged one; give another") from error
@@ -64,8 +64,12 @@ def load_checkpoint(path: Path, mmap: bool = True) -> dict[str, Any]:
 _DAMAGED = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
-def _check_sums(path: Path) -> None:
-    """Compare what is in the file with the sums beside it; torch does not, and loads whatever a flipped bit has made of it."""
+def check_sums(path: Path) -> None:
+    """Compare what is in a file of torch with its sums; torch does not, and loads whatever a flipped bit has made of it.
+
+    Raises:
+        zipfile.BadZipFile: they differ.
+    """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if (name := archive.testzip()) is not None:

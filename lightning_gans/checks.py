@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, get_args
 
 import torch
@@ -90,3 +91,14 @@ def length(trainer: Any) -> None:
     for name in ("max_steps", "max_epochs"):
         if getattr(trainer, name) == 0:
             raise InputError(f"trainer.{name} is 0, so nothing would be trained; give it a positive number (-1: no limit)")
+    if trainer.limit_train_batches == 0:
+        raise InputError("trainer.limit_train_batches is 0, so nothing would be trained; raise it, or leave it out")
+
+
+def fits_memory(what: str, size: int) -> None:
+    """Refuse so many bytes as no memory here holds, by arithmetic: a system that tries kills the process."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > there:
+        raise InputError(f"{what} takes more memory than the {there // 2**30} GiB of this machine; make it smaller")

@@ -22,6 +22,10 @@ from lightning_gans.updates import Losses, Updates, name_of
 if TYPE_CHECKING:
     from lightning_gans.game import Game
 
+_ALONE = (
+    "a device is given one sample, in the last batch of an epoch or in each; "
+    "set data.drop_last to true, or another data.batch_size"
+)
 _TAILS = 1.05  # those of a mixture may stick out of the data's scale so far
 
 
@@ -48,7 +52,10 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
         _try_doors(game, data, batch)
     if steps and batch is not None:
         with unchanged(game):
-            _try_step(game, data, batch)
+            _try_step(game, data, batch, "set the networks' sizes so that they fit")
+        if getattr(data, "smallest_share", 2) == 1:
+            with unchanged(game):
+                _try_step(game, data, data.example(1), _ALONE)
 
 
 def example(data: Any) -> Batch | None:
@@ -136,7 +143,7 @@ def _check_range(game: Game, extent: float | None) -> None:
         )
 
 
-def _try_step(game: Game, data: Any, batch: Batch) -> None:
+def _try_step(game: Game, data: Any, batch: Batch, advice: str) -> None:
     idle.check_players(game)
     players = game._players = game._make_players(game.players())
     trial = game._updates = _Trial(game, players)
@@ -153,7 +160,7 @@ def _try_step(game: Game, data: Any, batch: Batch) -> None:
         paper, shape = type(game).__name__, _by(batch.images.shape[1:])
         raise InputError(
             f"{paper} cannot take a step on {getattr(data, 'name', 'the data')} ({shape}): {trial.doing} fails with "
-            f"{type(error).__name__}: {_first_line(error)}; set the networks' sizes so that they fit"
+            f"{type(error).__name__}: {_first_line(error)}; {advice}"
         ) from error
 
 

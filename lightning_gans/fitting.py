@@ -99,7 +99,7 @@ def refuse_callbacks(model: Any, callbacks: Sequence[Any]) -> None:
     for callback in callbacks:
         if isinstance(callback, _OF_AUTOMATIC_OPTIMISATION) and not model.automatic_optimization:
             raise InputError(
-                f"{type(callback).__name__} cannot work with {type(model).__name__}, whose players take their steps themselves; "
+                f"{type(callback).__name__} cannot work with {type(model).__name__}, whose players step themselves; "
                 "leave it out of trainer.callbacks"
             )
 

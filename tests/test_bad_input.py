@@ -96,6 +96,20 @@ def mlp(network: str, **settings: object) -> list[str]:
         pytest.param(MNIST, [TRAIN_IMAGES, "data.root"], id="missing MNIST files"),
         pytest.param([*GAAN, "--data.dataset=grid24"], ["24"], id="grid of no square"),
         pytest.param([*GAAN, "--data.batch_size=50001"], ["data.batch_size", "50001", "50000"], id="batch larger than the set"),
+        pytest.param([*GAAN, "--data.dataset=grid100000000"], ["grid100000000", "modes"], id="more modes than points"),
+        pytest.param([*GAAN, "--data.image_size=1000000"], ["1,000,000 pixels", "memory"], id="images that no memory holds"),
+        pytest.param(
+            [*GAAN, f"--evaluation.num_samples={10**18}"], ["evaluation.num_samples", "memory"], id="samples likewise"
+        ),
+        pytest.param([*GAAN, f"--pictures.num_points={10**18}"], ["pictures.num_points", "memory"], id="points likewise"),
+        pytest.param([*GAAN, "--trainer.limit_train_batches=0"], ["limit_train_batches is 0"], id="no batches"),
+        pytest.param([*GAAN, "--trainer.limit_train_batches=1e-6"], ["limit_train_batches", "391"], id="a share of no batch"),
+        pytest.param([*GAAN, "--trainer.check_val_every_n_epoch=2"], ["check_val_every_n_epoch is 2"], id="no validation"),
+        pytest.param([*GAAN, "--trainer.val_check_interval=5"], ["val_check_interval is 5"], id="no validation in between"),
+        pytest.param(["fit", "--config=/dev/zero"], ["/dev/zero is no regular file"], id="config that never ends"),
+        pytest.param(
+            [*GAAN, "--data.dataset=/dev/zero"], ["/dev/zero is neither a folder nor a regular file"], id="data likewise"
+        ),
         pytest.param([*GAAN, "--data.batch_size=0"], ["data.batch_size", "0"], id="batch of none"),
         pytest.param([*GAAN, "--data.num_predict=0"], ["data.num_predict", "0"], id="no samples to predict"),
         pytest.param([*MNIST, "--data.dataset=digits"], ["1x28x28", "1x8x8"], id="networks of another image size"),

@@ -301,3 +301,30 @@ def test_its_losses_are_not_logged() -> None:
     assert furthest(state(game), state(make_gan())) > 0
     assert game._history._unread == []
     assert {len(numbers) for numbers in game._history._numbers.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({}, True),
+        ({"drop_last": True}, False),
+        ({"batch_size": 1}, True),
+        ({"batch_size": 50}, False),
+    ],
+)
+def test_batch_norm_over_a_single_sample_is_refused_before_the_end_of_an_epoch(settings: dict[str, Any], refused: bool) -> None:
+    class Normed(Duel):
+        """Batch norm over one value a channel."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+
+    data = Images("grid25", **{"batch_size": 49_999, **settings})
+    if refused:
+        with pytest.raises(
+            InputError, match=r"Expected more than 1 value.*a device is given one sample.*data\.drop_last to true"
+        ):
+            fit(Normed(), 1, data)
+    else:
+        fit(Normed(), 1, data)

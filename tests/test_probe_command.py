@@ -120,6 +120,19 @@ class Restored:
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("kind", ["knn", "linear", "svm", "clusters", "parzen"])
+def test_without_a_test_split_nothing_is_tested_on_what_it_learns_from(kind: str) -> None:
+    with pytest.raises(InputError, match=rf"digits has no test split, and {kind} would be tested on what it learns from"):
+        probe(kind, "--data.test_split=train")
+
+
+def test_neighbours_of_the_very_training_examples_are_refused() -> None:
+    x, y = torch.randn(9, 2), torch.arange(9) % 3
+    with pytest.raises(InputError, match="each its own neighbour"):
+        knn_probe(x, y, x.clone(), y)
+
+
+@pytest.mark.usefixtures("here")
 class TestNumbers:
     @pytest.mark.parametrize(("protocol", "spread"), [("dcgan", "1.96_std"), ("ali", "std")])
     def test_of_support_vector_machines(self, protocol: Any, spread: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from lightning_gans import checks
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.probes.classification import pooled_features
@@ -98,6 +100,7 @@ class Probed:
             return self.conditions(split, numbers % self.data.size(split))
 
         count = self.given.num_samples
+        checks.fits_memory(f"--num_samples {count:,}", count * 4 * math.prod(self.data.shape))
         blocks = samples(self.model, count, self.given.seed, condition=condition)
         return iter(tqdm(blocks, "generated samples", -(-count // BLOCK), delay=5, leave=False))
 

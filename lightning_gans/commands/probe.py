@@ -146,6 +146,10 @@ KINDS: dict[str, Callable[[Probed], list[Measure]]] = {
 }
 
 
+_TESTED = ("svm", "knn", "linear", "clusters", "parzen")
+"""Those that learn from one split, or choose by it, and say how good that is on another."""
+
+
 def main(args: list[str]) -> None:
     """``lightning probe KIND --ckpt_path FILE``: further options, such as ``--data.root``, change the stored config.
 
@@ -155,6 +159,11 @@ def main(args: list[str]) -> None:
     counts = ("per_class", "labels", "draws", "k", "num_samples")
     checks.positive(**{f"--{name}": getattr(given, name) for name in counts if getattr(given, name, None) is not None})
     model, data, _, step = restore(given.ckpt_path, others, given.weights)
+    if given.kind in _TESTED and data.opened.splits["test"] is data.opened.splits["train"]:
+        raise InputError(
+            f"{data.name} has no test split, and {given.kind} would be tested on what it learns from; "
+            "set --data.held_out, in the training too"
+        )
     probed = Probed(model, data, given)
     with evaluating(model):
         measures = KINDS[given.kind](probed)

@@ -114,4 +114,5 @@ class OpenedData(LightningDataModule):
     def _of(self, split: str) -> Split:
         if split not in self.opened.splits:
             raise InputError(f"{self.name} has the splits {', '.join(self.opened.splits)}, not {split}; set data.held_out")
+        self.opened.check_files()
         return self.opened.splits[split]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, part_of
+from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.source import Samples, Source, encode_captions
 from lightning_gans.errors import InputError
 from lightning_gans.randomness import keyed_generator
@@ -93,9 +94,9 @@ class FineGrained(Source):
         captions = self._captions(names, labels)
         if self._text_folder() is None:
             note += f"; no captions: there is no {self.text}/text_c10"
-        return Samples(
-            len(rows),
-            lambda i: self.pixels(listed.images.image(names[i])),
+        return self.of_files(
+            listed.images,
+            names,
             labels,
             captions=captions,
             description=Description(listed.classes, note=note, partial=part_of(len(listed.names), self.count)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import Precision
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
@@ -53,7 +55,8 @@ class Images(OpenedData):
         drop_last: leave out the last batch of an epoch where it is not full.
         device_resident: keep the training set in the device's memory; ``auto`` does where it takes less than half of what
             is free.
-        skip_unreadable: leave out what is not an image instead of refusing; for one's own images.
+        skip_unreadable: leave out what is no image, cannot be read or is smaller than ``crop`` instead of refusing, and say how
+            many there were; for one's own images.
         download: fetch what is missing, where that can be done.
         num_predict: samples that ``lightning predict`` makes.
 
@@ -106,6 +109,10 @@ class Images(OpenedData):
         for name, value in {**sizes, "crop": None if isinstance(crop, str) else crop}.items():
             if value is not None and value < 1:
                 raise InputError(f"data.{name} is {value}, but must be at least 1")
+        if image_size is not None:
+            checks.fits_memory(
+                f"a batch of {batch_size:,} images of {image_size:,} pixels a side", batch_size * 12 * image_size**2
+            )
         self.dataset, self.root = dataset, root
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -173,8 +180,10 @@ class Images(OpenedData):
         if self._opened is None:
             self._keep(self._open())
             rank_zero_info(self.opened.describe())
-        if stage == "fit" and self.trainer is not None:
-            self._check_batch_size(self.trainer.world_size)  # before anything is written
+        if stage == "fit" and self.trainer is not None:  # before anything is written
+            self._check_batch_size(self.trainer.world_size)
+            self._check_validation(self.trainer)
+            self._new_loader()
 
     def _open(self) -> Opened:
         opened = open_dataset(self._source, **self._names)
@@ -215,13 +224,37 @@ class Images(OpenedData):
         if self.batch_size % world:
             raise InputError(f"data.batch_size is {self.batch_size}, which {world} devices cannot share; make it a multiple")
 
+    def _check_validation(self, trainer: Trainer) -> None:
+        """Refuse to say when there is validation where there is none."""
+        usual = {"check_val_every_n_epoch": 1, "val_check_interval": 1.0}
+        changed = next((name for name, value in usual.items() if getattr(trainer, name, "a time") != value), None)
+        if changed is not None and not self.val_dataloader():
+            raise InputError(
+                f"trainer.{changed} is {getattr(trainer, changed, 'a time')}, but nothing is validated in a training; "
+                "leave it out, and set evaluation.every_n_steps to measure in between"
+            )
+
+    def _new_loader(self) -> RowLoader:
+        assert self.trainer is not None
+        trainer, size = self.trainer, self.size("train")
+        loader = RowLoader(size, self.batch_size, self.drop_last, trainer.global_rank, trainer.world_size)
+        limit = trainer.limit_train_batches
+        loader.limit = limit if isinstance(limit, int) else int(limit * len(loader))
+        loader.overfits = trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        if not loader.limit:
+            name = "overfit_batches" if loader.overfits else "limit_train_batches"
+            raise InputError(f"trainer.{name} is {limit}, so no batch of {len(loader)} would be trained on; raise it")
+        return loader
+
+    @property
+    def smallest_share(self) -> int:
+        """Samples that a device is given in the smallest batch of the training to come."""
+        return self.batch_size if self.trainer is None else self._new_loader().smallest_share
+
     def train_dataloader(self) -> RowLoader:
         assert self.trainer is not None
-        size, rank, world = self.size("train"), self.trainer.global_rank, self.trainer.world_size
-        self._check_batch_size(world)
-        self._loader = RowLoader(size, self.batch_size, self.drop_last, rank, world)
-        limit = self.trainer.limit_train_batches
-        self._loader.limit = limit if isinstance(limit, int) else int(limit * len(self._loader))
+        self._check_batch_size(self.trainer.world_size)
+        self._loader = self._new_loader()
         self._make_resident(self.trainer.strategy.root_device)
         return self._loader
 
@@ -269,12 +302,14 @@ class Images(OpenedData):
 
     def predict_dataloader(self) -> Numbers:
         assert self.trainer is not None
+        checks.fits_memory(f"data.num_predict {self.num_predict:,}", self.num_predict * 4 * math.prod(self.shape))
         return Numbers(self.num_predict, self.batch_size, self.trainer.global_rank, self.trainer.world_size)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if not isinstance(batch, Rows):
             return super().transfer_batch_to_device(self._in_precision(batch), device, dataloader_idx)
         assert self._batches is not None
+        self.opened.check_files()
         return self._in_precision(self._batches.make(batch, device, self._loader))
 
     def _in_precision(self, batch: Any) -> Any:

@@ -52,12 +52,15 @@ class RowLoader:
 
     Attributes:
         limit: batches that the trainer takes of an epoch, ``None`` for all.
+        overfits: every epoch has the batches of the first one, and further ones are drawn from these alone.
     """
 
     def __init__(self, size: int, batch_size: int, drop_last: bool, rank: int = 0, world_size: int = 1) -> None:
         self.size, self.batch_size, self.drop_last = size, batch_size, drop_last
         self.rank, self.world_size = rank, world_size
         self.limit: int | None = None
+        self.overfits = False
+        self._served: Tensor | None = None
         self.epoch = -1
         self._given = 0
         self._resumes = False
@@ -72,7 +75,9 @@ class RowLoader:
         resumes, self._resumes = self._resumes, False
         if not (resumes and 0 < self._given < min(len(self), self.limit or len(self))):
             self.epoch, self._given = self.epoch + 1, 0
-        order = torch.randperm(self.size, generator=keyed_generator("order", global_seed(), self.epoch))
+        number = 0 if self.overfits else self.epoch
+        order = torch.randperm(self.size, generator=keyed_generator("order", global_seed(), number))
+        self._served = order[: (self.limit or len(self)) * self.batch_size] if self.overfits else None
         for position in range(self._given, len(self)):
             rows = order[position * self.batch_size :][: self.batch_size]
             self._given = position + 1
@@ -81,8 +86,17 @@ class RowLoader:
     def again(self, rows: Rows, number: int) -> Rows:
         """The ``number``-th further batch of the same step, drawn with replacement."""
         self._random.manual_seed(keyed_seed("fresh", global_seed(), rows.epoch, rows.position, number))
-        drawn = torch.randint(self.size, (rows.global_size,), generator=self._random)
+        size = self.size if self._served is None else len(self._served)
+        drawn = torch.randint(size, (rows.global_size,), generator=self._random)
+        drawn = drawn if self._served is None else self._served[drawn]
         return self._share(drawn, rows.position, number, rows.epoch)
+
+    @property
+    def smallest_share(self) -> int:
+        """Samples of a device in the smallest batch that the trainer takes."""
+        full, rest = divmod(self.size, self.batch_size)
+        reaches_last = not self.drop_last and rest >= self.world_size and (self.limit is None or self.limit > full)
+        return (rest if reaches_last else self.batch_size) // self.world_size
 
     def _share(self, rows: Tensor, position: int, number: int, epoch: int) -> Rows:
         share = len(rows) // self.world_size
@@ -101,10 +115,12 @@ class Numbers:
     """The numbers below ``size`` in batches, this rank's share of them: what samples are counted by when nothing is read."""
 
     def __init__(self, size: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
-        self._batches = torch.arange(size).split(batch_size)[rank::world_size]
+        self._size, self._batch_size = size, batch_size
+        self._starts = range(0, size, batch_size)[rank::world_size]
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._starts)
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter(self._batches)
+        for start in self._starts:
+            yield torch.arange(start, min(start + self._batch_size, self._size))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lightning_gans.data.description import Description, Preview
-from lightning_gans.data.pack import open_pack, peek_pack
+from lightning_gans.data.folder import shown
+from lightning_gans.data.pack import MappedFile, open_pack, peek_pack
 from lightning_gans.data.source import Points, Source
 from lightning_gans.data.split import Split
 from lightning_gans.errors import InputError
@@ -32,6 +33,7 @@ class Opened:
         std: of each of these modes and axis.
         stacks: three digits make one sample.
         digests: of the stored images of each split.
+        files: that the images are mapped from.
     """
 
     name: str
@@ -41,11 +43,17 @@ class Opened:
     std: float | None = None
     stacks: bool = False
     digests: dict[str, str] = field(default_factory=dict)
+    files: Sequence[MappedFile] = ()
 
     @property
     def has_points(self) -> bool:
         """Whether samples are points and not images."""
         return self.splits["train"].samples.dim() == 2
+
+    def check_files(self) -> None:
+        """Refuse to go on where somebody has written to the files; to be called before they are read."""
+        for file in self.files:
+            file.check()
 
     def preview(self) -> Preview:
         """What the training samples look like, and all that travels with them."""
@@ -122,7 +130,7 @@ class Opened:
     def describe(self) -> str:
         """Name, sizes, how the splits came about, and the balance of classes, in one line."""
         train, test = self.splits["train"], self.splits["test"]
-        parts = [f"{self.name}{f' (partial: {partial})' if (partial := self.description.partial) else ''}"]
+        parts = [f"{shown(self.name)}{f' (partial: {partial})' if (partial := self.description.partial) else ''}"]
         parts.append(
             ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items() if name == "train" or split is not train)
         )
@@ -144,9 +152,9 @@ def _balance(labels: Tensor, classes: tuple[str, ...]) -> str:
     if shares.min() == shares.max():
         return f"{len(shares)} classes of the same size"
     if len(shares) <= 10:
-        return ", ".join(f"{name} {share:.1%}" for name, share in zip(names, shares.tolist(), strict=False))
+        return ", ".join(f"{shown(name)} {share:.1%}" for name, share in zip(names, shares.tolist(), strict=False))
     low, high = int(shares.argmin()), int(shares.argmax())
-    return f"{len(shares)} classes, from {names[low]} {shares[low]:.2%} to {names[high]} {shares[high]:.2%}"
+    return f"{len(shares)} classes, from {shown(names[low])} {shares[low]:.2%} to {shown(names[high])} {shares[high]:.2%}"
 
 
 def split_names(source: Source, train: str, test: str) -> tuple[str, str]:
@@ -188,6 +196,7 @@ def open_dataset(source: Source | Points, train: str = "train", test: str = "tes
         first.description,
         stacks=source.stacks,
         digests={"train": first.digest, "test": second.digest, "valid": first.digest},
+        files=[file for pack in packs.values() for file in pack.files],
     )
 
 

@@ -9,27 +9,23 @@ import os
 import shutil
 import tempfile
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
-from tqdm import tqdm
 
 from lightning_gans.data.description import Description
 from lightning_gans.data.source import Samples, Source
+from lightning_gans.data.writing import no_space, noted, write_images
 from lightning_gans.errors import InputError
 
-_AHEAD = 256  # images decoded ahead of the writer, if they take no more than
-_AHEAD_BYTES = 2**28
-_TOGETHER = 16  # small images that a thread decodes at a time: handing them over one by one costs as much as decoding them
-_SMALL = 2**20
 _CHUNK = 2**22  # bytes that a digest is made of at a time
+_LONGEST = 60  # letters of a name that come into that of its folder
+_LAYOUT = {"labels": (np.int64, 1), "attributes": (np.uint8, 2), "captions": (np.uint8, 3)}
 _ABANDONED = 24 * 3600  # seconds, after which nobody packs any more
 _verified: set[tuple[str, int, int, int]] = set()
 
@@ -43,12 +39,37 @@ class Pack:
         conditions: what travels with them, see ``Samples``, likewise.
         description: of the dataset.
         digest: of all of it.
+        files: that these are mapped from.
     """
 
     images: np.ndarray
     conditions: dict[str, np.ndarray]
     description: Description
     digest: str
+    files: tuple[MappedFile, ...]
+
+
+@dataclass(frozen=True)
+class MappedFile:
+    """A file that is mapped into memory: where it is cut in use, the process that reads it is killed."""
+
+    path: Path
+    inode: int
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> MappedFile:
+        """As it is now."""
+        status = path.stat()
+        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def check(self) -> None:
+        """Refuse to read on if somebody has written to it; where it was replaced or removed, it lives on for who has it."""
+        with suppress(FileNotFoundError):
+            status = os.stat(self.path)
+            if status.st_ino == self.inode and (status.st_size, status.st_mtime_ns) != (self.size, self.changed):
+                raise InputError(f"{self.path} was altered while it was in use; leave packs alone, and start again")
 
 
 def open_pack(source: Source, split: str) -> Pack:
@@ -67,7 +88,7 @@ def open_pack(source: Source, split: str) -> Pack:
             return pack
     except (FileNotFoundError, NotADirectoryError):
         news = f"packing {source.name} ({split}) into {folder}"
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except Exception as error:  # what was cut or altered may raise anything
         if fingerprint is None:
             raise InputError(f"the pack {folder} is damaged ({error}) and its source is gone; restore the source") from error
         rank_zero_warn(f"the pack {folder} is damaged ({error}) and is made anew")
@@ -84,7 +105,7 @@ def peek_pack(source: Source, split: str) -> Pack | None:
     """The pack of a split where there is one, and its source is as it was or gone; its content is not verified."""
     try:
         pack, info = _read(_folder(source, split), verify=False)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+    except Exception:  # what is wrong with it is said when it is opened
         return None
     return pack if _plain(source.fingerprint(split)) in (None, info["source"]) else None
 
@@ -96,19 +117,35 @@ def _folder(source: Source, split: str) -> Path:
     cut = [str(request.image_size or source.usual_size or ""), crop, {1: "grey", 3: "colour"}.get(request.channels or 0, "")]
     cut += ["readable" if request.skip_unreadable else "", split]
     own = [] if source.path is None else [hashlib.sha256(str(source.path.resolve()).encode()).hexdigest()[:8]]
-    return request.root / "packed" / "-".join([source.packed_as or source.name, *own, *filter(None, cut)])
+    called = (source.packed_as or source.name)[:_LONGEST]
+    return request.root / "packed" / "-".join([called, *own, *filter(None, cut)])
 
 
 def _read(folder: Path, verify: bool = True) -> tuple[Pack, dict[str, Any]]:
     info = json.loads((folder / "pack.json").read_text())
     if info.pop("checksum", None) != _checksum(info):
         raise ValueError("pack.json was altered")
+    files = tuple(MappedFile.of(folder / name) for name in info["sha256"])
     for name, digest in info["sha256"].items() if verify else ():
         _verify(folder / name, digest)
     arrays = {Path(name).stem: np.load(folder / name, mmap_mode="c", allow_pickle=False) for name in info["sha256"]}
     images = arrays.pop("images")
     description = Description(tuple(info["classes"]), tuple(info["attributes"]), info["note"], info["partial"])
-    return Pack(images, arrays, description, _checksum(info["sha256"])), info
+    _check(images, arrays, description)
+    return Pack(images, arrays, description, _checksum(info["sha256"]), files), info
+
+
+def _check(images: np.ndarray, conditions: dict[str, np.ndarray], description: Description) -> None:
+    """Refuse arrays that do not belong together, which nobody would notice before a batch has one of the rows."""
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(f"its images are {images.dtype} {images.shape}")
+    for name, array in conditions.items():
+        dtype, dimensions = _LAYOUT[name]
+        if array.dtype != dtype or array.ndim != dimensions or len(array) != len(images):
+            raise ValueError(f"its {name} are {array.dtype} {array.shape}, its images {images.shape}")
+    labels, count = conditions.get("labels"), len(description.classes)
+    if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < (count or np.inf):
+        raise ValueError(f"its labels do not count its {count} classes")
 
 
 def _verify(file: Path, digest: str) -> None:
@@ -138,66 +175,25 @@ def _write(
         raise InputError(f"cannot write to {folder.parent} ({error.strerror}); set data.root to a folder of yours") from error
     try:
         with open(scratch / "images.npy", "wb") as file:
-            _write_images(file, samples, f"{source.name} {split}")
+            brightest = write_images(file, samples, f"{source.name} {split}", shutil.disk_usage(scratch).free)
         for name, array in samples.conditions.items():
             with open(scratch / f"{name}.npy", "wb") as file:  # numpy.save does not notice a full disk
                 np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
                 file.write(array.tobytes())
         info = {
             "source": _plain(fingerprint),
-            **asdict(samples.description),
+            **asdict(noted(samples.description, brightest)),
             "sha256": {file.name: _digest(file) for file in sorted(scratch.glob("*.npy"))},
         }
         (scratch / "pack.json").write_text(json.dumps({**info, "checksum": _checksum(info)}, indent=1))
         _put_in_place(scratch, folder, stale)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            raise InputError(
-                f"no space left in {folder.parent} for the pack of {source.name}; make room there or set data.root elsewhere"
-            ) from error
-        raise
+            raise no_space(source.name, folder.parent) from error
+        what = f"the pack of {source.name} cannot be written in {folder.parent} ({error.strerror or error})"
+        raise InputError(f"{what}; look after that folder, or set data.root to another") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _write_images(file: BinaryIO, samples: Samples, what: str) -> None:
-    """Decode on all cores, write in order. Plain writes, because a full disk kills a process that writes to mapped memory."""
-    images = _decoded(samples, what)
-    first = next(images)
-    shape = (samples.size, *first.shape)
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    file.write(first.tobytes())
-    for number, image in enumerate(images, 1):
-        if image.shape != first.shape:
-            sizes = [f"{i.shape[2]}x{i.shape[1]}" for i in (image, first)]
-            if sizes[0] == sizes[1]:
-                raise InputError(f"{what} has both grey and colour images; set data.channels to 1 or 3")
-            raise InputError(f"image {number} of {what} is {sizes[0]}, the first is {sizes[1]}; set data.image_size")
-        file.write(image.tobytes())
-
-
-def _decoded(samples: Samples, what: str) -> Iterator[np.ndarray]:
-    """The images in order, decoded on all cores, never more than a few ahead of who takes them."""
-    first = samples.image(0)
-    together = _TOGETHER if first.nbytes < _SMALL else 1
-    ahead = max(2, min(_AHEAD, _AHEAD_BYTES // first.nbytes) // together)
-    waiting: deque[Future[list[np.ndarray]]] = deque()
-    with ThreadPoolExecutor() as pool, tqdm(total=samples.size, desc=f"packing {what}", delay=1, unit=" images") as bar:
-        yield first
-        bar.update()
-        try:
-            for start in range(1, samples.size, together):
-                numbers = range(start, min(start + together, samples.size))
-                waiting.append(pool.submit(lambda numbers: [*map(samples.image, numbers)], numbers))
-                if len(waiting) > ahead:
-                    yield from (decoded := waiting.popleft().result())
-                    bar.update(len(decoded))
-            while waiting:
-                yield from (decoded := waiting.popleft().result())
-                bar.update(len(decoded))
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _put_in_place(scratch: Path, folder: Path, stale: int | None) -> None:

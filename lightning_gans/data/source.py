@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview
+from lightning_gans.data.folder import shown
 from lightning_gans.data.pixels import Crop, to_pixels
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
@@ -29,7 +31,7 @@ class Request:
         root: where the datasets' files are.
         image_size: wanted side in pixels, ``None`` for the dataset's usual one.
         channels: 1 for grey, 3 for colour, ``None`` for the images' own.
-        skip_unreadable: leave out what is not an image instead of refusing.
+        skip_unreadable: leave out what is no image, cannot be read or is smaller than ``crop`` instead of refusing.
         crop: what is cut out of each image before it is scaled, see ``to_pixels``.
         download: fetch what is missing.
     """
@@ -54,6 +56,7 @@ class Samples:
         attributes: uint8 ``(size, A)`` of zeros and ones.
         captions: uint8 ``(size, K, L)``, see ``encode_captions``.
         description: of the dataset, now that its files are read.
+        files: the names of the images' files, where each has one.
     """
 
     size: int
@@ -62,6 +65,11 @@ class Samples:
     attributes: np.ndarray | None = None
     captions: np.ndarray | None = None
     description: Description = field(default_factory=Description)
+    files: Sequence[str] | None = None
+
+    def called(self, number: int) -> str:
+        """One of the images, for people."""
+        return f"image {number}" if self.files is None else shown(self.files[number])
 
     @property
     def conditions(self) -> dict[str, np.ndarray]:
@@ -184,6 +192,10 @@ class Source(Dataset):
         size, channels = request.image_size or self.usual_size, request.channels or self.usual_channels
         return to_pixels(image, size, channels, request.crop)
 
+    def of_files(self, container: Container, names: Sequence[str], labels: np.ndarray | None = None, **rest: Any) -> Samples:
+        """Samples of images in a folder or an archive, cut as ``pixels`` does, and what else ``Samples`` have."""
+        return Samples(len(names), lambda i: container.image(names[i], self.pixels), labels, files=names, **rest)
+
     def of_arrays(
         self, images: np.ndarray, labels: np.ndarray | None = None, description: Description | None = None
     ) -> Samples:
@@ -194,7 +206,13 @@ class Source(Dataset):
         if len(sides) == 1 and channels in (1, 3) and self.request.channels in (None, channels) and self.request.crop is None:
             planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
             return Samples(len(images), planes.__getitem__, labels, description=description)
-        return Samples(len(images), lambda i: self.pixels(Image.fromarray(images[i])), labels, description=description)
+        return Samples(len(images), lambda i: self._cut(images, i), labels, description=description)
+
+    def _cut(self, images: np.ndarray, number: int) -> np.ndarray:
+        try:
+            return self.pixels(Image.fromarray(images[number]))
+        except InputError as error:
+            raise InputError(f"image {number} of {self.name}: {error}") from error
 
 
 class Points(Dataset):

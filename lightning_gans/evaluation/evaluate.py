@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,7 @@ from lightning_gans.protocols import encodes
 
 def evaluate(
     sampler: Any,
-    real: RealImages | Tensor | tuple[Tensor, Tensor | None],
+    real: RealImages | Tensor | np.ndarray | list[Any] | tuple[Any, Any],
     metrics: Sequence[MetricName] = ("fd",),
     features: str = "inception",
     num_samples: int | None = None,
@@ -47,10 +48,11 @@ def evaluate(
     Args:
         sampler: a model; else anything with ``sample(n, condition, generator)``, of which the last two may be missing; else a
             function of ``n`` or of ``(n, generator)``. It gives ``(n, C, H, W)`` in [-1, 1] or uint8, or points in the data's
-            units. The generator is on the processor; without one, noise from torch's own streams is as repeatable. What a
-            function calls must be in evaluation mode.
-        real: ``Images``; images ``(N, C, H, W)`` in [-1, 1] or uint8; or these and their labels ``(N,)``, which a conditional
-            sampler is given, too.
+            units; an array or a list as of ``real`` will do. The generator is on the processor; without one, noise from torch's
+            own streams is as repeatable. What a function calls must be in evaluation mode.
+        real: ``Images``; images ``(N, C, H, W)`` in [-1, 1] or uint8, as a tensor, as a NumPy array that may be
+            ``(N, H, W, C)`` or ``(N, H, W)``, or as a list of single ones, Pillow's too; or a tuple of these and their labels
+            ``(N,)``, which a conditional sampler is given, too.
         metrics: as of ``Evaluation``, like the settings below that are not described here.
         features: the network in whose features images are compared, by the metrics that do so.
         num_samples: generated samples; none for the papers' number where they have one, and else 10,000.
@@ -112,9 +114,10 @@ def evaluate(
     if isinstance(real, Images):
         real.prepare_data()
         real.setup("validate")
-    if isinstance(real, Tensor):
-        real = (real, None)
-    data = InMemory(*real, dataset, root) if isinstance(real, tuple) else real
+    data: Any = real
+    if isinstance(real, Tensor | np.ndarray | list | tuple):
+        images, labels = real if isinstance(real, tuple) else (real, None)
+        data = InMemory(images, labels, dataset, root)
     evaluator = settings.evaluator(data)
     if isinstance(data, InMemory):
         evaluator.real.cache = evaluator.real.cache if cache_dir else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,6 +77,10 @@ class Settings:
         if not points:
             network, reference = self._networks(metrics, data)
             classifier = self._classifier(metrics, data, network)
+        kept = math.prod(data.shape) if points else 0
+        if network is not None and any(metric.compares_features for metric in metrics):
+            kept = network.dim
+        checks.fits_memory(f"evaluation.num_samples {num_samples:,}", num_samples * 4 * max(kept, 2))
         if network is not None:
             refusals.check_numbers(metrics, num_samples, min(num_real, data.size(self.real)))
         cache = Path(self.cache_dir) if self.cache_dir else _root(data) / "statistics"

@@ -23,6 +23,7 @@ from lightning_gans.figures.subject import Subject, Way
 from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder
 
 _TIMES = 8
+_LEAST_BYTES = 1024  # that a panel or a point takes until it is drawn
 
 
 class Pictures(Callback):
@@ -61,6 +62,8 @@ class Pictures(Callback):
     ) -> None:
         checks.one_of("pictures.path", path, (None, "linear", "prior"))
         checks.positive(num_images=num_images, num_points=num_points)
+        checks.fits_memory(f"pictures.num_images {num_images:,}", num_images * _LEAST_BYTES)
+        checks.fits_memory(f"pictures.num_points {num_points:,}", num_points * _LEAST_BYTES)
         if every_n_steps is not None:
             checks.positive(every_n_steps=every_n_steps)
         there = [*KINDS, *(f"{name}{OVER_TRAINING}" for name, kind in KINDS.items() if hasattr(kind, "keep"))]

@@ -255,3 +255,20 @@ def test_the_real_faces_are_10000_with_40_attributes_and_women_have_no_beards(sh
     male, bare = (found.description.attributes.index(name) for name in ("Male", "No_Beard"))
     assert found.attributes[found.attributes[:, male] == 0, bare].mean() > 0.99
     assert found.attributes[found.attributes[:, male] == 1, bare].mean() < 0.75
+
+
+def test_lists_as_csv_of_a_mirror_say_the_same_as_the_official_ones(tmp_path):
+    as_txt = lay_out(tmp_path / "txt", attributes=attribute_list(), splits=partition())
+    as_csv = lay_out(tmp_path / "csv")
+    header, *rows = [line.split() for line in attribute_list().splitlines()[1:]]
+    lines = [",".join(row) for row in (["image_id", *header], *rows)]
+    (as_csv / "celeba" / "list_attr_celeba.csv").write_text("\ufeff" + "\n".join(lines) + "\n", encoding="utf-8")
+    table = "image_id,partition\n" + partition().replace(" ", ",")
+    (as_csv / "celeba" / "list_eval_partition.csv").write_text(table)
+    for split in ("train", "valid", "test"):
+        expected, found = samples(as_txt, split), samples(as_csv, split)
+        assert shown(found) == shown(expected)
+        assert np.array_equal(found.attributes, expected.attributes)
+        assert found.description == expected.description
+    one, other = (find_source(Request("celeba", root)).glance("train") for root in (as_txt, as_csv))
+    assert one == other

@@ -39,7 +39,12 @@ def opened(dataset, root, rank: int = 0, world_size: int = 1, **settings) -> Ima
     strategy = SimpleNamespace(root_device=CPU)
     state = SimpleNamespace(fn=TrainerFn.FITTING)
     data.trainer = SimpleNamespace(
-        limit_train_batches=1.0, world_size=world_size, global_rank=rank, strategy=strategy, state=state
+        limit_train_batches=1.0,
+        overfit_batches=0.0,
+        world_size=world_size,
+        global_rank=rank,
+        strategy=strategy,
+        state=state,
     )
     return data
 

@@ -5,7 +5,8 @@ from itertools import islice
 import pytest
 import torch
 
-from lightning_gans.data.loader import RowLoader
+from lightning_gans.data.loader import Numbers, RowLoader
+from lightning_gans.randomness import keyed_generator
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +136,42 @@ def test_a_further_batch_of_a_cut_batch_is_as_small():
     loader = RowLoader(11, 8, False, rank=1, world_size=2)
     *_, last = loader
     assert len(loader.again(last, 1).indices) == len(last.indices) == 1
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_overfitting_serves_the_same_batches_in_every_epoch_and_draws_further_ones_from_these(world_size):
+    loader = RowLoader(100, 10, False, world_size=world_size)
+    loader.limit, loader.overfits = 2, True
+    epochs = [[*islice(loader, 2)] for _ in range(3)]
+    served = [[rows.indices.tolist() for rows in epoch] for epoch in epochs]
+    assert served[0] == served[1] == served[2]
+    every = {*torch.randperm(100, generator=keyed_generator("order", 3, 0))[:20].tolist()}
+    again = [loader.again(rows, number).indices.tolist() for epoch in epochs for rows in epoch for number in (1, 2, 3)]
+    assert {*flat(again)} <= every
+    assert len({*map(tuple, again)}) == len(again)
+
+
+@pytest.mark.parametrize(
+    ("size", "batch_size", "world_size", "drop_last", "limit", "share"),
+    [
+        (101, 10, 1, False, None, 1),
+        (101, 10, 1, True, None, 10),
+        (101, 10, 1, False, 10, 10),
+        (101, 10, 1, False, 11, 1),
+        (103, 10, 2, False, None, 1),
+        (101, 10, 2, False, None, 5),
+        (100, 1, 1, False, None, 1),
+        (100, 2, 2, False, None, 1),
+    ],
+)
+def test_the_smallest_share_is_known_before(size, batch_size, world_size, drop_last, limit, share):
+    loader = RowLoader(size, batch_size, drop_last, world_size=world_size)
+    loader.limit = limit
+    assert loader.smallest_share == share
+    assert min(len(rows.indices) for rows in islice(loader, limit)) == share
+
+
+def test_numbers_are_counted_and_not_held():
+    assert [batch.tolist() for batch in Numbers(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [[batch.tolist() for batch in Numbers(7, 3, rank, 2)] for rank in (0, 1)] == [[[0, 1, 2], [6]], [[3, 4, 5]]]
+    assert len(Numbers(10**15, 1000)) == 10**12

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import lightning_gans
@@ -230,3 +231,38 @@ def test_the_examples_of_the_docstring_are_so(tmp_path: Path, monkeypatch: pytes
     test = doctest.DocTestFinder(recurse=False).find(lightning_gans.evaluate, "evaluate", globs={})[0]
     assert len(test.examples) >= 8
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_arrays_and_lists_of_images_are_compared_as_tensors_are() -> None:
+    pixels = torch.randint(0, 256, (1100, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    grey = pixels[:, 0].numpy()
+    expected = compared(drawn, pixels)
+    for real in (pixels.numpy(), grey, grey[..., None], [*pixels], [*grey], [Image.fromarray(one) for one in grey]):
+        assert compared(drawn, real) == expected
+    floats = pixels.numpy() / 127.5 - 1
+    assert compared(drawn, floats) == expected
+    sampled = compared(lambda n: pixels[:n], pixels.flip(-1))
+    assert compared(lambda n: grey[:n, ..., None], pixels.flip(-1)) == sampled
+    assert compared(lambda n: [*grey[:n]], pixels.flip(-1)) == sampled
+
+
+@pytest.mark.parametrize(
+    ("real", "words"),
+    [
+        ([], "give at least one"),
+        ([np.zeros((8, 8), np.uint8), np.zeros((9, 8), np.uint8)], "all of one size"),
+        (["a.png"], "the list holds str"),
+        (np.zeros((2, 8, 8), object), "array of object"),
+    ],
+)
+def test_lists_and_arrays_of_something_else_are_refused(real: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        compared(drawn, real)
+
+
+def test_images_in_a_corner_of_their_type_are_warned_of() -> None:
+    dark = torch.randint(0, 2, (1100, 1, 8, 8), dtype=torch.uint8)
+    with pytest.warns(UserWarning, match="no pixel of the real images is brighter than 1 of 255"):
+        compared(drawn, dark)
+    with pytest.warns(UserWarning, match="no pixel of the samples is brighter than 1 of 255"):
+        compared(lambda n: dark[:n], quantise(drawn(1100, torch.Generator())))

@@ -14,10 +14,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from lightning_gans.data.archive import ARCHIVES
 from lightning_gans.data.captioned import describe_split, tested, tidy
-from lightning_gans.data.container import ARCHIVES, Container
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview
-from lightning_gans.data.pixels import UNREADABLE
 from lightning_gans.data.source import Request, Samples, encode_captions
 from lightning_gans.data.sources.files import Files
 from lightning_gans.errors import InputError
@@ -70,12 +70,12 @@ class Captions(Files):
             test = tested(len(table.images))
             note = f"split by image, drawn once, for all are of one class: {test.sum():,} are for testing"
         rows = np.flatnonzero(test == (split == "test"))
-        if self.request.skip_unreadable:
-            rows = np.array([row for row in rows if container.is_readable(table.images[row])], np.int64)
+        kept, left_out = self._kept([table.images[row] for row in rows])
+        rows, note = rows[kept], "; ".join(filter(None, [note, left_out]))
         captions = encode_captions([table.captions[row] for row in rows]) if len(rows) else None
-        return Samples(
-            len(rows),
-            lambda i: self.pixels(container.image(table.images[rows[i]])),
+        return self.of_files(
+            container,
+            [table.images[row] for row in rows],
             table.labels[rows],
             captions=captions,
             description=Description(table.classes, note=note),
@@ -110,7 +110,7 @@ class Captions(Files):
             text = container.read(_TABLE).decode("utf-8-sig")
             reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
             columns, rows = list(reader.fieldnames or ()), [(reader.line_num, row) for row in reader]
-        except (*UNREADABLE, csv.Error) as error:
+        except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self._file} cannot be read ({error}); save it as comma-separated UTF-8") from error
         needed = [column for column in ("image", "caption", "class") if column in columns]
         if needed[:2] != ["image", "caption"]:
@@ -126,7 +126,7 @@ class Captions(Files):
             empty = next((column for column, text in fields.items() if not text), None)
             if empty is not None:
                 raise InputError(f"{where} has no {empty}; write one, or remove the row")
-            image = PurePosixPath(row["image"].strip())
+            image = PurePosixPath(row["image"].strip().replace("\\", "/"))
             if image.is_absolute() or ".." in image.parts:
                 raise InputError(f"{where} points outside its folder ({image}); move the image there")
             stored = there.get(unicodedata.normalize("NFC", str(image)))

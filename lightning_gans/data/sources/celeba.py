@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Preview, part_of
+from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.pixels import Box, to_pixels
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
@@ -28,9 +29,9 @@ class CelebA(Source):
     """202,599 aligned faces of 178x218 pixels with 40 attributes (Liu et al., 2015).
 
     Looked for in ``root/celeba`` (or ``CelebA``), and there also in the official folders ``Img``, ``Anno`` and ``Eval``:
-    ``img_align_celeba/`` or ``img_align_celeba.zip``, ``list_attr_celeba.txt`` and ``list_eval_partition.txt``. Where the last
-    is missing, or leaves a split empty because most images are, the first 80 % by number are for training, the next 10 % are
-    ``valid`` and the last 10 % ``test``.
+    ``img_align_celeba/`` or ``img_align_celeba.zip``, ``list_attr_celeba.txt`` and ``list_eval_partition.txt``, or these lists
+    as ``.csv``, which is how Kaggle has them. Where the last is missing, or leaves a split empty because most images are, the
+    first 80 % by number are for training, the next 10 % are ``valid`` and the last 10 % ``test``.
 
     ``crop`` counts pixels of the official size, so that copies of any size are cut alike: 108 (DCGAN, GAAN), 128 (BEGAN), 140,
     148 (VAE/GAN), 160 (Lucic et al.).
@@ -50,7 +51,7 @@ class CelebA(Source):
 
     @cached_property
     def _fingerprint(self) -> dict[str, Any] | None:
-        images, lists = self._images(), [self._file("list_attr_celeba.txt"), self._file("list_eval_partition.txt")]
+        images, lists = self._images(), [self._list("list_attr_celeba"), self._list("list_eval_partition")]
         return None if images is None else {"images": fingerprint(images), **stamp(*filter(None, lists))}
 
     def samples(self, split: str) -> Samples:
@@ -62,7 +63,7 @@ class CelebA(Source):
         if not names:
             raise InputError(f"{path} holds no image; {self.where}")
         chosen, how = self._of_split([*names], split)
-        file = self._file("list_attr_celeba.txt")
+        file = self._list("list_attr_celeba")
         columns, attributes = ((), None) if file is None else _attributes(file, chosen)
         lacks = "" if file else "no attributes: there is no list_attr_celeba.txt"
         description = replace(
@@ -71,21 +72,16 @@ class CelebA(Source):
             note="; ".join(filter(None, [how, lacks])),
             partial=part_of(len(names), _ALL),
         )
-        return Samples(
-            len(chosen),
-            lambda i: self.pixels(container.image(names[chosen[i]])),
-            attributes=attributes,
-            description=description,
-        )
+        files = [names[name] for name in chosen]
+        return self.of_files(container, files, attributes=attributes, description=description)
 
     def glance(self, split: str) -> Preview | None:
         if self._images() is None:
             return None
         shape = self.pixels(Image.new("RGB", (_WIDTH, _HEIGHT))).shape
-        file = self._file("list_attr_celeba.txt")
-        columns = [] if file is None else _lines(file, 2)[1:]
-        kinds = {"attributes": ConditionKind("attributes", len(columns[0].split()))} if columns else {}
-        return Preview(shape, kinds)
+        file = self._list("list_attr_celeba")
+        columns = () if file is None else _columns(file, _lines(file, 2))[0]
+        return Preview(shape, {"attributes": ConditionKind("attributes", len(columns))} if columns else {})
 
     def download(self, splits: Iterable[str]) -> None:
         self.by_torchvision("CelebA")  # by gdown; what it fetches is what this reads
@@ -105,7 +101,7 @@ class CelebA(Source):
 
     def _of_split(self, names: list[str], split: str) -> tuple[list[str], str]:
         """The names of a split, and how it was drawn where it is not the official one."""
-        file = self._file("list_eval_partition.txt")
+        file = self._list("list_eval_partition")
         if file is not None:
             rows = _rows(file, _lines(file), names)
             wrong = next((name for name in names if rows[name] not in (["0"], ["1"], ["2"])), None)
@@ -122,6 +118,9 @@ class CelebA(Source):
     def _images(self) -> Path | None:
         return self._file("img_align_celeba") or self._file("img_align_celeba.zip")
 
+    def _list(self, name: str) -> Path | None:
+        return self._file(f"{name}.txt") or self._file(f"{name}.csv")
+
     def _file(self, name: str) -> Path | None:
         return self.find(
             *(
@@ -134,20 +133,26 @@ class CelebA(Source):
 
 def _attributes(file: Path, names: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """The names of the columns, and what each image has, uint8 ``(N, A)``."""
-    lines = _lines(file)
-    columns = tuple(lines[1].split()) if len(lines) > 1 else ()
-    rows = _rows(file, lines[2:], names)
+    columns, lines = _columns(file, _lines(file))
+    rows = _rows(file, lines, names)
     wrong = next((n for n in names if len(rows[n]) != len(columns) or not {*rows[n]} <= {"1", "-1"}), None)
     if wrong is not None or not columns:
         raise InputError(f"{file} is damaged: the row of {wrong} is not {len(columns)} numbers of 1 and -1; get it anew")
     return columns, (np.array([rows[name] for name in names], np.int8) > 0).astype(np.uint8)
 
 
+def _columns(file: Path, lines: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The names of the columns, and the lines below: a .csv begins with its header, a .txt with the number of its rows."""
+    above = 0 if file.suffix == ".csv" else 1
+    names = lines[above].split() if len(lines) > above else []
+    return tuple(names if above else names[1:]), lines[above + 1 :]
+
+
 def _lines(file: Path, count: int | None = None) -> list[str]:
-    """All lines of a list, or the first of them."""
+    """All lines of a list, or the first of them, with spaces between what they say."""
     try:
-        with open(file) as text:
-            return [line.rstrip("\n") for line in islice(text, count)]
+        with open(file, encoding="utf-8-sig") as text:
+            return [line.rstrip("\n").replace(",", " ") for line in islice(text, count)]
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is no list in plain text; get it anew") from error
 

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lightning_gans.data.captioned import tidy
-from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import part_of
+from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.source import Samples, Source, encode_captions, stamp
 from lightning_gans.errors import InputError
 
@@ -53,9 +54,9 @@ class COCO(Source):
             raise InputError(f"{captions} has captions for {missing}, which is not in {images}; get the images anew")
         names = [there[name] for name in listed]
         note, partial = f"the test split is val{self._year()}", part_of(len(listed), _COUNTS[part])
-        return Samples(
-            len(names),
-            lambda i: self.pixels(container.image(names[i])),
+        return self.of_files(
+            container,
+            names,
             captions=encode_captions([*listed.values()]) if listed else None,
             description=replace(self.description, note=note, partial=partial),
         )
@@ -68,7 +69,7 @@ class COCO(Source):
             captions: dict[str, list[str]] = {name: [] for name in names.values()}
             for entry in content["annotations"]:
                 captions[names[entry["image_id"]]] += [text] if (text := tidy(entry["caption"])) else []
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # a damaged file may raise anything
             raise InputError(f"{file} is damaged ({type(error).__name__}: {error}); get it anew") from error
         bare = next((name for name, some in captions.items() if not some), None)
         if bare is not None:

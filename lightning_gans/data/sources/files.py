@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from lightning_gans.data.container import ARCHIVES, IMAGES, Container, ImageTree, fingerprint
+from lightning_gans.data.archive import ARCHIVES
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview
+from lightning_gans.data.folder import IMAGES, ImageTree, fingerprint, shown
+from lightning_gans.data.npz import Npz
 from lightning_gans.data.source import Request, Samples, Source
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
 from lightning_gans.suggestions import near
 
-_ADVICE = ", or set data.skip_unreadable to true"
 _SPLITS = {"train": "train", "test": "test", "val": "valid", "valid": "valid", "validation": "valid"}
 
 
@@ -43,7 +44,11 @@ class Files(Source):
     @classmethod
     def answers_to(cls, request: Request) -> bool:
         path = Path(request.dataset)
-        if path.exists() or (request.root / path).exists():
+        if there := next((place for place in (path, request.root / path) if place.exists()), None):
+            if not (there.is_dir() or there.is_file()):
+                raise InputError(
+                    f"{shown(there)} is neither a folder nor a regular file; give the path of a folder, zip or tar"
+                )
             return True
         if path.suffix in ARCHIVES | {".npz"} or len(path.parts) > 1:
             hint = near(request.dataset, map(str, path.parent.glob("*")))
@@ -60,7 +65,7 @@ class Files(Source):
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
         if self._is_npz:
-            return ("train", "test") if "test_images" in self._stored() else ("train",)
+            return ("train", "test") if "test_images" in self._npz.names else ("train",)
         return tuple(self._rows_of_splits)
 
     def samples(self, split: str) -> Samples:
@@ -68,12 +73,20 @@ class Files(Source):
             return self._arrays(split)
         container, images = self._opened, self._images
         classes, labels = _classes([self._without_split(name) for name in images])  # of all splits together
-        chosen = self._rows_of_splits[split]
-        if self.request.skip_unreadable:
-            chosen = [number for number in chosen if container.is_readable(images[number])]
+        chosen = np.array(self._rows_of_splits[split], np.int64)
+        kept, note = self._kept([images[number] for number in chosen])
+        chosen = chosen[kept]
         labels = None if labels is None else labels[chosen]
-        description = Description(classes)
-        return Samples(len(chosen), lambda i: self.pixels(container.image(images[chosen[i]])), labels, description=description)
+        names = [images[number] for number in chosen]
+        return self.of_files(container, names, labels, description=Description(classes, note=note))
+
+    def _kept(self, names: Sequence[str]) -> tuple[np.ndarray, str]:
+        """Which of some images can be read, where others are to be left out, bool ``(len(names),)``; and the note on that."""
+        if not self.request.skip_unreadable:
+            return np.ones(len(names), bool), ""
+        readable = self._opened.are_readable(names, self.pixels)
+        left_out = len(names) - int(readable.sum())
+        return readable, f"{left_out:,} left out that cannot be read" if left_out else ""
 
     def glance(self, split: str) -> Preview | None:
         if not self.path.exists() or split != "train":
@@ -84,10 +97,12 @@ class Files(Source):
 
     def _glance_npz(self) -> Preview:
         image_key, label_keys = self._keys("train")
-        shape = self.of_arrays(np.zeros((1, *self._header(image_key)[1:]), np.uint8)).image(0).shape
+        of_one = self._check_images(image_key)[1:]
+        of_one = of_one[:2] if of_one[2:] == (1,) else of_one
+        shape = self.of_arrays(np.zeros((1, *of_one), np.uint8)).image(0).shape
         if not label_keys:
             return Preview(shape, {})
-        classes, _ = self._labels(self._stored(*label_keys, "classes"), label_keys)
+        classes, _ = self._labels(self._npz.read(*label_keys, "classes"), label_keys)
         return Preview(shape, {"labels": ConditionKind("labels", len(classes))})
 
     def _glance_folder(self) -> Preview:
@@ -100,10 +115,10 @@ class Files(Source):
             parts = [tree.below(top) for top in sorted(tree.tops, key=lambda top: _SPLITS[top.lower()] != "train")]
         classes = set() if any(part.has_own for part in parts) else {top for part in parts for top in part.tops}
         kinds = {"labels": ConditionKind("labels", len(classes))} if len(classes) > 1 else {}
-        container = Container(self.path, advice=_ADVICE)
+        container = Container(self.path, skips=self.request.skip_unreadable)
         for name in parts[0].names():
-            if not self.request.skip_unreadable or container.is_readable(name):
-                return Preview(self.pixels(container.image(name)).shape, kinds)
+            if not self.request.skip_unreadable or container.are_readable([name], self.pixels).all():
+                return Preview(container.image(name, self.pixels).shape, kinds)
         raise self._no_image()
 
     @property
@@ -111,19 +126,22 @@ class Files(Source):
         return self.path.suffix.lower() == ".npz"
 
     @cached_property
+    def _npz(self) -> Npz:
+        return Npz(self.path)
+
+    @cached_property
     def _opened(self) -> Container:
         """The container, from within the folders that all images in it may be wrapped in."""
         if not self.path.exists():
             raise self.missing(f"the folder {self.path.name}")
         self._check_root()
-        container, below = Container(self.path, advice=_ADVICE), PurePosixPath()
+        container = Container(self.path, skips=self.request.skip_unreadable)
         while True:
             names = self._counted(container)
             tops = {name.partition("/")[0] for name in names}
             if len(tops) != 1 or "/" not in names[0] or tops.pop().lower() in _SPLITS:
                 return container
-            below /= names[0].partition("/")[0]
-            container = Container(self.path, str(below), _ADVICE)
+            container = container.below(names[0].partition("/")[0])
 
     def _check_root(self) -> None:
         if self.path.is_dir() and self.request.root.resolve().is_relative_to(self.path.resolve()):
@@ -144,7 +162,9 @@ class Files(Source):
             raise self._no_image()
         if len(images) < len(container.names) and not self.request.skip_unreadable:
             other = next(name for name in container.names if name not in set(images))
-            raise InputError(f"{other} in {self.path} is not an image; remove it, or set data.skip_unreadable to true")
+            raise InputError(
+                f"{shown(other)} in {shown(self.path)} is not an image; remove it, or set data.skip_unreadable to true"
+            )
         return images
 
     @cached_property
@@ -165,21 +185,9 @@ class Files(Source):
     def _without_split(self, name: str) -> str:
         return name.partition("/")[2] if self._is_divided else name
 
-    def _stored(self, *wanted: str) -> dict[str, Any]:
-        """Everything stored by name; but for what is wanted, not its content."""
-        try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                return {key: stored[key] if key in wanted else None for key in stored.files}
-        except (ValueError, TypeError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> InputError:
-        why = str(error).partition(".")[0]
-        return InputError(f"{self.path} is not a readable .npz of plain arrays ({why}); save it anew with numpy.savez")
-
     def _keys(self, split: str) -> tuple[str, list[str]]:
         """What the images of a split are stored as, and the labels of all splits, if there are any."""
-        names = self._stored()
+        names = self._npz.names
         divided = "train_images" in names or "test_images" in names
         needed = [f"{part}_images" for part in self.splits] if divided else ["images"]
         labels = [name for name in names if name.endswith("labels")]
@@ -193,9 +201,9 @@ class Files(Source):
 
     def _arrays(self, split: str) -> Samples:
         image_key, label_keys = self._keys(split)
-        stored = self._stored(image_key, *label_keys, "classes")
+        self._check_images(image_key)
+        stored = self._npz.read(image_key, *label_keys, "classes")
         images = stored[image_key]
-        _check_images(self.path, image_key, images.dtype, images.shape)
         images = images[..., 0] if images.shape[3:] == (1,) else images
         if not label_keys:
             return self.of_arrays(images)
@@ -205,17 +213,15 @@ class Files(Source):
             raise InputError(f"{self.path} holds {len(images)} images but {len(own)} labels; save it anew")
         return self.of_arrays(images, own, Description(classes))
 
-    def _header(self, image_key: str) -> tuple[int, ...]:
-        """The shape of the images in an .npz, without reading them."""
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(f"{image_key}.npy") as file:
-                read = np.lib.format.read_array_header_1_0
-                read = read if np.lib.format.read_magic(file) == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file)
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise self._unreadable(error) from error
-        _check_images(self.path, image_key, dtype, shape)
-        return shape[:3] if shape[3:] == (1,) else shape
+    def _check_images(self, name: str) -> tuple[int, ...]:
+        """The shape of the images in an .npz, if they are any."""
+        shape, dtype = self._npz.header(name)
+        if dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (1,), (2,), (3,), (4,)) or 0 in shape[1:]:
+            raise InputError(
+                f"{self.path} must hold '{name}' of uint8 (N, H, W) or (N, H, W, C), the last of 2 or 4 channels alpha; "
+                f"it has {name} {dtype} {shape}"
+            )
+        return shape
 
     def _labels(self, stored: dict[str, Any], names: list[str]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
         """Names of the classes and labels that count them, which mean the same in every split."""
@@ -234,11 +240,6 @@ class Files(Source):
             every = values[every]
         parts = np.split(every.astype(np.int64), np.cumsum([len(stored[name]) for name in names])[:-1])
         return tuple(classes), dict(zip(names, parts, strict=True))
-
-
-def _check_images(path: Path, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    if dtype != np.uint8 or len(shape) < 3 or shape[3:] not in ((), (1,), (3,), (4,)):
-        raise InputError(f"{path} must hold '{name}' of uint8 (N, H, W) or (N, H, W, C); it has {name} {dtype} {shape}")
 
 
 def _are_splits(tops: set[str], path: Path) -> bool:

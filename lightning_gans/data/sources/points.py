@@ -25,7 +25,7 @@ class PlanarPoints(Points):
     The points are fixed: they do not depend on the seed of a run.
     """
 
-    _PATTERN = re.compile(r"(grid|ring)(\d+)|swissroll")
+    _PATTERN = re.compile(r"(grid|ring)(\d{1,9})|swissroll")
 
     where = "made on the spot, other numbers of modes too"
 
@@ -35,6 +35,8 @@ class PlanarPoints(Points):
         match = self._PATTERN.fullmatch(self.name)
         assert match is not None
         kind, count = match[1], int(match[2] or 0)
+        if count > _SIZES["test"]:
+            raise InputError(f"{self.name} has more modes than its {_SIZES['test']:,} test points; ask for fewer")
         if kind == "grid":
             side = math.isqrt(count)
             if side * side != count or count < 1:

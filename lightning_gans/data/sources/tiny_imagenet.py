@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lightning_gans.data.container import Container, fingerprint
+from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview, part_of
-from lightning_gans.data.pixels import UNREADABLE
+from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.source import Samples, Source, stamp
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
@@ -64,7 +64,7 @@ class TinyImageNet(Source):
             partial=part_of(len(names), _SIZES[split]),
         )
         labels = np.array([number[of[name]] for name in names], np.int64)
-        return Samples(len(names), lambda i: self.pixels(container.image(names[i])), labels, description=description)
+        return self.of_files(container, names, labels, description=description)
 
     def glance(self, split: str) -> Preview | None:
         path = self._place()
@@ -90,7 +90,7 @@ class TinyImageNet(Source):
             raise self.missing(f"{_FOLDER}/{name}")
         try:
             return container.read(name).decode().splitlines()
-        except UNREADABLE as error:
+        except UnicodeDecodeError as error:
             raise InputError(f"{name} in {container.path} is damaged ({error}); get {_FOLDER}.zip anew") from error
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
+from lightning_gans.checkpoints import check_sums
 from lightning_gans.errors import InputError
 
 _ROUNDED = ".safetensors"
@@ -47,8 +47,9 @@ def read_stored(path: Path) -> dict[str, Any]:
         InputError: it cannot be read.
     """
     try:
+        check_sums(path)
         stored = _read_rounded(path) if is_rounded(path) else torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+    except Exception as error:  # whatever readers make of bytes that somebody changed
         raise InputError(f"{path} is not a classifier, or a damaged one; train it anew with lightning classifier") from error
     return stored if isinstance(stored, dict) else {}
 

@@ -149,6 +149,8 @@ def knn_probe(
     if not 0 < k <= len(x):
         raise InputError(f"k is {k}, but must lie between 1 and the {len(x)} training examples")
     target = checked_pairs(test, test_labels, "test")
+    if np.array_equal(x, target[0]):
+        raise InputError("the test examples are the training examples, each its own neighbour; give others")
     predicted = KNeighborsClassifier(k, algorithm="brute", n_jobs=jobs).fit(x, y).predict(target[0])
     return Estimate.of(predicted != target[1])
 

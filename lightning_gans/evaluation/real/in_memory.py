@@ -1,21 +1,60 @@
-"""Images in memory as evaluation takes real data."""
+"""Images in memory as evaluation takes them, whatever they come in."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from lightning_gans.data.pixels import to_pixels
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.samples.quantise import quantise
+from lightning_gans.evaluation.samples.quantise import quantise, warn_if_dark
+
+
+def as_tensor(images: Any) -> Tensor:
+    """Images ``(N, C, H, W)``, or points ``(N, 2)``.
+
+    Args:
+        images: a tensor, which is left as it is; a NumPy array ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``; or a list
+            of such tensors or arrays without their first dimension, or of Pillow's images.
+
+    Raises:
+        InputError: they are something else, or of different sizes.
+    """
+    if isinstance(images, Tensor):
+        return images
+    if isinstance(images, list):
+        parts = [_as_array(one) for one in images]
+        if len(shapes := {part.shape for part in parts}) != 1:
+            raise InputError(f"the list holds images of the shapes {sorted(shapes)}; give at least one, and all of one size")
+        images = np.stack(parts)
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    try:
+        return torch.from_numpy(np.ascontiguousarray(images))
+    except TypeError as error:
+        raise InputError(f"the images are an array of {images.dtype}, but must be uint8 or floating in [-1, 1]") from error
+
+
+def _as_array(image: Any) -> np.ndarray:
+    if isinstance(image, Image.Image):
+        return to_pixels(image, None, None)
+    if not isinstance(image, Tensor | np.ndarray):
+        raise InputError(f"the list holds {type(image).__name__}; give tensors, NumPy arrays or Pillow's images")
+    return image.numpy(force=True) if isinstance(image, Tensor) else image
 
 
 class InMemory:
-    """A tensor of images in the form of ``RealImages``; every split is all of it.
+    """Images in the form of ``RealImages``; every split is all of them.
 
     Args:
-        images: ``(N, 1 or 3, H, W)``, uint8 or floating in [-1, 1].
+        images: ``(N, 1 or 3, H, W)``, uint8 or floating in [-1, 1], or what ``as_tensor`` takes.
         labels: integers from 0 ``(N,)``, if there are any.
         name: of the dataset that they are of.
         root: folder of that dataset's files and classifier.
@@ -28,7 +67,9 @@ class InMemory:
     std: float | None = None
     classes: tuple[str, ...] = ()
 
-    def __init__(self, images: Tensor, labels: Tensor | None, name: str, root: str) -> None:
+    def __init__(self, images: Any, labels: Any, name: str, root: str) -> None:
+        images = as_tensor(images)
+        labels = None if labels is None else torch.as_tensor(labels)
         if images.dim() != 4 or images.shape[1] not in (1, 3) or not images.numel():
             raise InputError(f"the real images are {tuple(images.shape)}, but must be (N, 1 or 3, H, W)")
         if images.is_floating_point():
@@ -40,6 +81,8 @@ class InMemory:
             images = quantise(images)
         elif images.dtype != torch.uint8:
             raise InputError(f"the real images are {images.dtype}, but must be uint8 or floating in [-1, 1]")
+        else:
+            warn_if_dark(images, "the real images")
         if labels is not None and (labels.shape != images.shape[:1] or labels.is_floating_point() or int(labels.min()) < 0):
             raise InputError(f"labels must be {len(images)} integers from 0; they are {labels.dtype} {tuple(labels.shape)}")
         self.images, self.shape = images.cpu(), tuple(images.shape[1:])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from lightning_gans.errors import InputError
 
 _OVERSHOOT = 1.5  # generators without a last tanh leave [-1, 1] by less, images of another range by more
+_DARK = 64
 _JUDGED = 16  # of fewer images nobody can say that they should not be as they are
 
 
@@ -48,3 +50,9 @@ def to_uint8(images: Tensor) -> Tensor:
     if low >= 0:
         raise InputError(f"the images lie in [{low:.3g}, {high:.3g}], as if in [0, 1], where [-1, 1] is due; scale them")
     return quantised
+
+
+def warn_if_dark(images: Tensor, what: str) -> None:
+    """Warn of uint8 images of which none is bright: of zeros and ones, or in another corner of the type."""
+    if images.numel() and (brightest := int(images.max())) < _DARK:
+        rank_zero_warn(f"no pixel of {what} is brighter than {brightest} of 255; scale them to the whole range of uint8")

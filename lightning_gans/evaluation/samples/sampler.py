@@ -6,10 +6,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
+from lightning_gans.evaluation.real.in_memory import as_tensor
+from lightning_gans.evaluation.samples.quantise import warn_if_dark
 from lightning_gans.protocols import Condition, Generates
 
 _NOISE = ("condition", "generator")
@@ -48,6 +51,7 @@ class _Sampler(nn.Module):
         self.prior = getattr(sampler, "prior", None)
         self.anchor = nn.Parameter(torch.zeros((), device=device), requires_grad=False)  # says where to compare
         self.sampler = sampler
+        self.judged = False
         self.draw: Callable[..., Any] = getattr(sampler, "sample", sampler)
         try:
             taken = inspect.signature(self.draw).parameters
@@ -61,8 +65,14 @@ class _Sampler(nn.Module):
         torch.manual_seed(generator.initial_seed())  # for samplers that take no generator; put back after the measurement
         noise: dict[str, Any] = {"condition": condition, "generator": generator}
         images = self.draw(n, *([generator] if self.second else []), **{name: noise[name] for name in self.keywords})
+        images = as_tensor(images) if isinstance(images, np.ndarray | list) else images
         if not isinstance(images, Tensor) or not images.dim() or len(images) != n:
             what = f"a tensor {tuple(images.shape)}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
             raise InputError(f"the sampler gives {what} when asked for {n} samples; it must give a tensor of so many")
         images = images.to(self.anchor.device)
-        return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
+        if images.dtype != torch.uint8:
+            return images
+        if not self.judged:
+            warn_if_dark(images, "the samples")
+            self.judged = True
+        return images.float() / 127.5 - 1

@@ -128,6 +128,17 @@ def test_files_that_are_damaged_or_something_else_are_refused(file: Path, tmp_pa
     for other in ({"state_dict": {}}, [1, 2], {**stored, "kind": "lightning_gans.classifier/0"}):
         torch.save(other, path)
         refused("not a classifier of this version")
+    others = ({"architecture": "resnet"}, {"architecture": "vgg"}, {"shape": (1, 28, 28)}, {"classes": 3}, {"recipe": []})
+    for other in (*others, {"test_error": "small"}, {"weights": {}}, {"weights": [1]}):
+        torch.save({**stored, **other}, path)
+        refused("damaged")
+    for key in stored.keys() - {"kind", "colour_of", "majority_error", "held_out_error", "data", "labelled"}:
+        torch.save({name: value for name, value in stored.items() if name != key}, path)
+        refused("damaged")
+    raw = file.read_bytes()
+    place = raw.index(b"test_error") + 14  # in the number that follows
+    path.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+    refused("damaged")
     stored["weights"]["head.bias"][3] += 1e-6
     torch.save(stored, path)
     refused("damaged")
