@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any, get_args
 
 import torch
@@ -93,6 +94,17 @@ def length(trainer: Any) -> None:
             raise InputError(f"trainer.{name} is 0, so nothing would be trained; give it a positive number (-1: no limit)")
     if trainer.limit_train_batches == 0:
         raise InputError("trainer.limit_train_batches is 0, so nothing would be trained; raise it, or leave it out")
+
+
+def validation(trainer: Any, batches: Callable[[], Any]) -> None:
+    """Refuse to be told when a training is interrupted for validation if ``batches`` gives none for it."""
+    for name, usual in {"check_val_every_n_epoch": 1, "val_check_interval": 1.0}.items():
+        value = getattr(trainer, name, "a time")  # the latter is not there where it is one
+        if value != usual and not batches():
+            raise InputError(
+                f"trainer.{name} is {value}, but nothing is validated in this training; leave it out, and set "
+                "evaluation.every_n_steps to measure in between"
+            )
 
 
 def fits_memory(what: str, size: int) -> None:

@@ -104,9 +104,17 @@ def mlp(network: str, **settings: object) -> list[str]:
         pytest.param([*GAAN, f"--pictures.num_points={10**18}"], ["pictures.num_points", "memory"], id="points likewise"),
         pytest.param([*GAAN, "--trainer.limit_train_batches=0"], ["limit_train_batches is 0"], id="no batches"),
         pytest.param([*GAAN, "--trainer.limit_train_batches=1e-6"], ["limit_train_batches", "391"], id="a share of no batch"),
-        pytest.param([*GAAN, "--trainer.check_val_every_n_epoch=2"], ["check_val_every_n_epoch is 2"], id="no validation"),
-        pytest.param([*GAAN, "--trainer.val_check_interval=5"], ["val_check_interval is 5"], id="no validation in between"),
-        pytest.param(["fit", "--config=/dev/zero"], ["/dev/zero is no regular file"], id="config that never ends"),
+        pytest.param(
+            [*GAAN, "--trainer.check_val_every_n_epoch=2"],
+            ["check_val_every_n_epoch", "evaluation.every_n_steps"],
+            id="no validation",
+        ),
+        pytest.param(
+            [*GAAN, "--trainer.val_check_interval=5"],
+            ["val_check_interval", "evaluation.every_n_steps"],
+            id="no validation in between",
+        ),
+        pytest.param(["fit", "--config=/dev/zero"], ["/dev/zero is no file"], id="config that never ends"),
         pytest.param(
             [*GAAN, "--data.dataset=/dev/zero"], ["/dev/zero is neither a folder nor a regular file"], id="data likewise"
         ),

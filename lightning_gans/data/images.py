@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Trainer
-from lightning.pytorch.plugins import Precision
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
@@ -19,10 +17,10 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.data.access import OpenedData
 from lightning_gans.data.description import CONDITIONS, ConditionName, Preview
-from lightning_gans.data.loader import Numbers, RowLoader, Rows
+from lightning_gans.data.loader import Numbers, RowLoader, Rows, loader_for
 from lightning_gans.data.opened import Opened, open_dataset, peek_dataset, prepare_dataset
 from lightning_gans.data.pixels import Crop
-from lightning_gans.data.serving import BatchMaker, InTurn
+from lightning_gans.data.serving import BatchMaker, InTurn, in_precision
 from lightning_gans.data.source import Points, Request, Source, find_source
 from lightning_gans.differences import differences, plain
 from lightning_gans.errors import InputError
@@ -181,9 +179,8 @@ class Images(OpenedData):
             self._keep(self._open())
             rank_zero_info(self.opened.describe())
         if stage == "fit" and self.trainer is not None:  # before anything is written
-            self._check_batch_size(self.trainer.world_size)
-            self._check_validation(self.trainer)
             self._new_loader()
+            checks.validation(self.trainer, self.val_dataloader)
 
     def _open(self) -> Opened:
         opened = open_dataset(self._source, **self._names)
@@ -217,34 +214,9 @@ class Images(OpenedData):
             raise InputError(f"data.condition is {lacking}, but {self._source.name} has {', '.join(there) or 'none'}")
         return {name: kinds[name] for name in wanted}
 
-    def _check_batch_size(self, world: int) -> None:
-        size = len(self.opened.splits["train"])
-        if self.batch_size > size:
-            raise InputError(f"data.batch_size is {self.batch_size}, but {self.name} has {size} training samples; lower it")
-        if self.batch_size % world:
-            raise InputError(f"data.batch_size is {self.batch_size}, which {world} devices cannot share; make it a multiple")
-
-    def _check_validation(self, trainer: Trainer) -> None:
-        """Refuse to say when there is validation where there is none."""
-        usual = {"check_val_every_n_epoch": 1, "val_check_interval": 1.0}
-        changed = next((name for name, value in usual.items() if getattr(trainer, name, "a time") != value), None)
-        if changed is not None and not self.val_dataloader():
-            raise InputError(
-                f"trainer.{changed} is {getattr(trainer, changed, 'a time')}, but nothing is validated in a training; "
-                "leave it out, and set evaluation.every_n_steps to measure in between"
-            )
-
     def _new_loader(self) -> RowLoader:
         assert self.trainer is not None
-        trainer, size = self.trainer, self.size("train")
-        loader = RowLoader(size, self.batch_size, self.drop_last, trainer.global_rank, trainer.world_size)
-        limit = trainer.limit_train_batches
-        loader.limit = limit if isinstance(limit, int) else int(limit * len(loader))
-        loader.overfits = trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        if not loader.limit:
-            name = "overfit_batches" if loader.overfits else "limit_train_batches"
-            raise InputError(f"trainer.{name} is {limit}, so no batch of {len(loader)} would be trained on; raise it")
-        return loader
+        return loader_for(self.trainer, self.name, self.size("train"), self.batch_size, self.drop_last)
 
     @property
     def smallest_share(self) -> int:
@@ -253,7 +225,6 @@ class Images(OpenedData):
 
     def train_dataloader(self) -> RowLoader:
         assert self.trainer is not None
-        self._check_batch_size(self.trainer.world_size)
         self._loader = self._new_loader()
         self._make_resident(self.trainer.strategy.root_device)
         return self._loader
@@ -307,17 +278,10 @@ class Images(OpenedData):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if not isinstance(batch, Rows):
-            return super().transfer_batch_to_device(self._in_precision(batch), device, dataloader_idx)
+            return super().transfer_batch_to_device(in_precision(batch, self.trainer), device, dataloader_idx)
         assert self._batches is not None
         self.opened.check_files()
-        return self._in_precision(self._batches.make(batch, device, self._loader))
-
-    def _in_precision(self, batch: Any) -> Any:
-        """In the precision of the trainer, which a module of one's own does not convert to."""
-        precise = self.trainer.precision_plugin if self.trainer is not None else None
-        if not isinstance(batch, Batch) or precise is None or type(precise) is Precision:
-            return batch
-        return batch.map_images(precise.convert_input)
+        return in_precision(self._batches.make(batch, device, self._loader), self.trainer)
 
     def _make_resident(self, device: torch.device) -> None:
         split = self.opened.splits["train"]

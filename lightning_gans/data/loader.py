@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_gans.errors import InputError
 from lightning_gans.randomness import global_seed, keyed_generator, keyed_seed
 
 
@@ -109,6 +110,27 @@ class RowLoader:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.epoch, self._given, self._resumes = state["epoch"], state["given"], True
+
+
+def loader_for(trainer: Any, name: str, size: int, batch_size: int, drop_last: bool) -> RowLoader:
+    """The loader of a training on the ``size`` samples of a dataset.
+
+    Raises:
+        InputError: there is no batch for it, or its devices cannot share one.
+    """
+    world = trainer.world_size
+    if batch_size > size:
+        raise InputError(f"data.batch_size is {batch_size}, but {name} has {size} training samples; lower it")
+    if batch_size % world:
+        raise InputError(f"data.batch_size is {batch_size}, which {world} devices cannot share; make it a multiple")
+    loader = RowLoader(size, batch_size, drop_last, trainer.global_rank, world)
+    limit = trainer.limit_train_batches
+    loader.limit = limit if isinstance(limit, int) else int(limit * len(loader))
+    loader.overfits = trainer.overfit_batches > 0
+    if not loader.limit:
+        setting = "overfit_batches" if loader.overfits else "limit_train_batches"
+        raise InputError(f"trainer.{setting} is {limit}, so no batch of {len(loader)} would be trained on; raise it")
+    return loader
 
 
 class Numbers:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from lightning.pytorch.plugins import Precision
 from torch import Tensor
 
 from lightning_gans.batch import Batch
@@ -122,3 +123,11 @@ class InTurn:
 
     def _each(self) -> int:
         return max(1, self.batch_size // self.world_size)
+
+
+def in_precision(batch: Any, trainer: Any) -> Any:
+    """A batch in the precision of the trainer, which a module of one's own does not convert to."""
+    precise = trainer.precision_plugin if trainer is not None else None
+    if not isinstance(batch, Batch) or precise is None or type(precise) is Precision:
+        return batch
+    return batch.map_images(precise.convert_input)

@@ -2,11 +2,10 @@
 
 import errno
 import json
-import logging
 import multiprocessing
 import os
-import resource
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +213,10 @@ def test_a_full_disk_is_one_sentence_that_names_the_folder(tmp_path, number):
 
 def packs_with_little_space(root: Path) -> None:
     """In a process of its own, whose files cannot grow any more."""
+    import resource
+
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  pytest keeps them in files
+    found = []
     for side, limit in (
         (64, 8192),
         (1, 700),
@@ -221,11 +224,9 @@ def packs_with_little_space(root: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         try:
             open_pack(Made(root, size=400, side=side), "train")
-        except InputError as error:
-            assert "no space left" in str(error)  # noqa: PT017
-            assert left_behind(root) == [*root.rglob("*.npy")] == []
-        else:
-            os._exit(1)
+        except BaseException as error:
+            found.append((type(error), "no space left" in str(error), left_behind(root), [*root.rglob("*.npy")]))
+    os._exit(0 if found == [(InputError, True, [], [])] * 2 else 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits a process that it forks")
@@ -264,12 +265,6 @@ def test_a_pack_that_the_disk_has_no_room_for_is_refused_by_arithmetic(tmp_path)
         open_pack(Made(tmp_path, size=10**15, image=image), "train")
     assert asked == [0]
     assert left_behind(tmp_path) == []
-
-
-def test_nothing_is_said_to_be_packed_before_its_files_are_there(tmp_path, caplog):
-    with caplog.at_level(logging.INFO), pytest.raises(InputError, match="the source is gone"):
-        open_pack(Made(tmp_path, size=None), "train")
-    assert "packing" not in caplog.text
 
 
 def replaced(folder: Path, name: str, array: np.ndarray) -> None:
