@@ -116,6 +116,7 @@ def main(args: list[str] | None = None) -> None:
 def _run(args: list[str]) -> None:
     """Work on the command line step by step, and do what it has become."""
     if (model := asked_for(args)) is not None:
+        trust.find_own(args)
         sys.stdout.write(f"{model_help(model)}\n")
         return
     trusted, args = trust.asked_for(with_configs(args))

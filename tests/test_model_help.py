@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,16 @@ def test_every_paper_is_named_with_all_that_it_takes(name: str) -> None:
     assert f"{name}: " in model_help("")
 
 
-def test_networks_and_classes_of_ones_own_have_help_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_and_classes_of_ones_own_have_help_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "own_module.py").write_text('class Own:\n    """Mine."""\n    def __init__(self, width=3):\n        pass\n')
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    main(["fit", "--model.help", "own_module.Own"])
+    assert "  --model.width" in capsys.readouterr().out
     assert "  hidden " in model_help("MLP")
-    assert "  --model.width" in model_help("own_module.Own")
 
 
 @pytest.mark.parametrize("name", ["GAANN", "lightning_gans.GAANN"])

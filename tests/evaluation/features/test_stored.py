@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from lightning_gans import Evaluation, Images, InputError
+from lightning_gans.data.source import Request, Source, find_source
 from lightning_gans.evaluation.features import training
 from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier
 from lightning_gans.evaluation.features.find import counting_classifier, must_be_trained
@@ -65,12 +67,12 @@ def test_that_of_the_digits_errs_as_it_says(tmp_path: Path) -> None:
 
 
 def test_that_of_mnist_errs_as_it_says(shared_data: Path) -> None:
-    data = Images("mnist", root=str(shared_data))
-    data.prepare_data()
-    data.setup("fit")
-    images, labels = data.real("test", torch.arange(2000)), data.labels("test")
-    assert labels is not None
-    assert (classifier_for("mnist", shared_data).classify(images).argmax(1) != labels[:2000]).float().mean() < 0.01
+    source = find_source(Request("mnist", shared_data))
+    assert isinstance(source, Source)
+    samples = source.samples("test")  # not packed: that would take longer than all else here
+    images, labels = np.stack([samples.image(i) for i in range(2000)]), torch.as_tensor(samples.labels)[:2000]
+    classifier = classifier_for("mnist", shared_data)
+    assert (classifier.logits(classifier(torch.from_numpy(images))).argmax(1) != labels).float().mean() < 0.01
 
 
 def test_ones_own_is_named_or_left_aside_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
