@@ -56,7 +56,8 @@ class ModeCount(Metric):
     - ``registered``: sum of n_i; ``registered_share`` is that over n, PacGAN's share of high-quality samples;
     - ``tv_differential``: sum of |n_i / n - 1 / K|, neither halved nor renormalised;
     - ``tv_true``: the same with what is not registered as one more bin. Both follow the arithmetic of GAAN's Table 2, which
-      defines neither; ``tv_differential_halved`` and ``tv_true_halved`` are total variations as usually defined.
+      defines neither and seems to clip the latter at 1; ``tv_differential_halved`` and ``tv_true_halved`` are total variations
+      as usually defined.
 
     Args:
         centres: ``(K, 2)``.
