@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.plugins import Precision
 from lightning.pytorch.trainer.states import TrainerFn
 from sklearn.datasets import load_digits
 
@@ -41,6 +42,8 @@ def opened(dataset, root, rank: int = 0, world_size: int = 1, **settings) -> Ima
     data.trainer = SimpleNamespace(
         limit_train_batches=1.0,
         overfit_batches=0.0,
+        precision_plugin=Precision(),
+        lightning_module=None,
         world_size=world_size,
         global_rank=rank,
         strategy=strategy,
