@@ -308,7 +308,7 @@ def test_pickled_objects_in_an_npz_are_refused_and_not_run(tmp_path, key):
     arrays = {"images": np.zeros((2, 2, 2), np.uint8), "labels": np.zeros(2, np.int64), "classes": np.array(["a"])}
     arrays[key] = np.array([Trap(), Trap()], dtype=object)
     np.savez(tmp_path / "own.npz", **arrays)
-    with pytest.raises(InputError, match=r"own\.npz is not a readable \.npz of plain arrays"):
+    with pytest.raises(InputError, match=r"own\.npz (is not a readable \.npz of plain arrays|must hold .* has images object)"):
         samples(tmp_path / "own.npz")
 
 

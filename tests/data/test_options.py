@@ -205,11 +205,12 @@ def test_an_image_without_a_caption_is_refused_by_number():
 
 def test_a_sheet_of_samples_says_what_a_split_is_made_of(numbered, tmp_path):
     line = opened(numbered, tmp_path, classes=["a", "b"], held_out=2).opened.describe()
-    assert line == "own; 18 train, 10 test, 2 valid; 1x1x2; a 44.4%, b 55.6%"
+    assert line.startswith("own; 18 train, 10 test, 2 valid; 1x1x2; no pixel is brighter than 59 of 255")
+    assert line.endswith("a 44.4%, b 55.6%")
     np.savez(tmp_path / "bare.npz", images=np.zeros((4, 2, 2), np.uint8))
-    assert opened(tmp_path / "bare.npz", tmp_path).opened.describe() == (
-        "bare; 4 train; 1x2x2; no test split: measured against the training images"
-    )
+    bare = opened(tmp_path / "bare.npz", tmp_path).opened.describe()
+    assert bare.startswith("bare; 4 train; 1x2x2; ")
+    assert bare.endswith("no test split: measured against the training images")
 
 
 @pytest.mark.parametrize(

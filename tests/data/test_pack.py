@@ -33,7 +33,7 @@ class Made(Source):
     def __init__(self, root, size=6, first=0, image=None, side=2, request=None):
         super().__init__(request or Request("made", root))
         self.size, self.first, self.side = size, first, side
-        self.image = image or (lambda i: np.full((1, side, side), i + first, np.uint8))
+        self.image = image or (lambda i: np.full((1, side, side), (i + first) % 256, np.uint8))
 
     def fingerprint(self, split):
         return None if self.size is None else {"size": [self.size], "first": self.first}

@@ -15,7 +15,7 @@ from PIL import Image
 
 from lightning_gans.data import Images
 from lightning_gans.data.description import Preview
-from lightning_gans.data.sources.files import Files
+from lightning_gans.data.npz import Npz
 from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
 from tests.data import test_celeba as celeba
@@ -169,9 +169,9 @@ def test_links_do_not_lead_round_in_circles(tmp_path):
 def test_the_header_of_an_npz_tells_its_shape(tmp_path, monkeypatch, shape, settings, labels):
     np.savez(tmp_path / "own.npz", images=np.zeros(shape, np.uint8), **({} if labels is None else {"labels": labels}))
     data = Images(str(tmp_path / "own.npz"), str(tmp_path), **settings)
-    read, stored = [], Files._stored
+    read, whole = [], Npz.read
     with monkeypatch.context() as patch:
-        patch.setattr(Files, "_stored", lambda source, *wanted: read.extend(wanted) or stored(source, *wanted))
+        patch.setattr(Npz, "read", lambda arrays, *wanted: read.extend(wanted) or whole(arrays, *wanted))
         seen = data.peek()
     assert "images" not in read
     assert seen.condition_kinds == (kinds(labels=3) if labels else {})

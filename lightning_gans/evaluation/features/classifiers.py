@@ -190,7 +190,7 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
             classifier = Classifier(*known, stored.get("colour_of"))
         classifier.load_state_dict(stored["weights"], assign=True)
         classifier.test_error, classifier.majority_error = float(stored["test_error"]), stored.get("majority_error", math.nan)
-        bound = float(stored["recipe"]["max_error"]) if max_error is None else max_error
+        recipes_bound = float(stored["recipe"]["max_error"])
     except InputError:
         raise
     except Exception as error:  # what was cut, altered or is of another architecture may raise anything
@@ -199,6 +199,7 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
         ) from error
     if classifier.identity != stored["sha256"]:
         raise InputError(f"the weights in {path} are damaged; train the classifier anew with lightning classifier")
+    bound = recipes_bound if max_error is None else max_error
     if not classifier.test_error <= bound:
         raise InputError(
             f"the classifier {path} errs on {classifier.test_error:.2%} of the test images, more than {bound:.2%}; "
