@@ -182,24 +182,24 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     if not path.is_file():
         raise InputError(f"there is no classifier {path}; train one with lightning classifier")
     stored = read_stored(path)
+    if stored.get("kind") != KIND:
+        raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
     try:
-        if stored["kind"] != KIND:
-            raise ValueError("of another kind")
         with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
             known = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
             classifier = Classifier(*known, stored.get("colour_of"))
         classifier.load_state_dict(stored["weights"], assign=True)
         classifier.test_error, classifier.majority_error = float(stored["test_error"]), stored.get("majority_error", math.nan)
-        recipes_bound = float(stored["recipe"]["max_error"])
+        allowed = float(stored["recipe"]["max_error"])
     except InputError:
         raise
     except Exception as error:  # what was cut, altered or is of another architecture may raise anything
         raise InputError(
             f"{path} is not a classifier, a damaged one or one of another version; train it anew with lightning classifier"
         ) from error
-    if classifier.identity != stored["sha256"]:
+    if classifier.identity != stored.get("sha256"):
         raise InputError(f"the weights in {path} are damaged; train the classifier anew with lightning classifier")
-    bound = recipes_bound if max_error is None else max_error
+    bound = allowed if max_error is None else max_error
     if not classifier.test_error <= bound:
         raise InputError(
             f"the classifier {path} errs on {classifier.test_error:.2%} of the test images, more than {bound:.2%}; "
