@@ -16,6 +16,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
 from lightning_gans import EMA, MLP, Adam, Game, Images, InputError, Uniform
+from lightning_gans.differences import differences
 from tests.games import PAPERS
 from tests.games.gaan import make_gaan, make_noisy_gaan
 from tests.games.gan import make_gan
@@ -163,6 +164,51 @@ def test_another_hyper_parameter_is_pointed_out(tmp_path: Path, change: dict[str
     checkpoint = stopped(tmp_path, make_gaan)
     with pytest.warns(UserWarning, match=f"{next(iter(change))} was .* in the checkpoint"):
         fit(make_gaan(**change), 5, ckpt_path=checkpoint)
+
+
+def test_another_optimizer_begins_anew_and_that_is_said(tmp_path: Path) -> None:
+    checkpoint = stopped(tmp_path, optimizer=partial(Adam, lr=0.01))
+    with pytest.warns(UserWarning, match=r"optimizer of the generator was Adam in the checkpoint, this run goes on with SGD"):
+        trainer = fit(make_gan(optimizer=partial(SGD, lr=0.2, momentum=0.5)), 6, ckpt_path=checkpoint)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == [0.2, 0.2]
+    assert all("momentum_buffer" in state for optimizer in trainer.optimizers for state in optimizer.state.values())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rates"), [(None, decay, [0.1, 0.1, 0.1, 0.09]), (decay, None, [0.1] * 4)], ids=["given", "taken away"]
+)
+def test_another_schedule_begins_anew_and_that_is_said(tmp_path: Path, before: Any, after: Any, rates: list[float]) -> None:
+    settings = {"optimizer": partial(SGD, lr=0.1), "schedule_counts": "batches"}
+    checkpoint = stopped(tmp_path, scheduler=before, **settings)
+    with pytest.warns(UserWarning, match=r"schedule of the generator was (none|StepLR) in the checkpoint, .* from its start"):
+        fit(make_gan(scheduler=after, **settings), 8, ckpt_path=checkpoint, callbacks=[resumed := Rates()])
+    assert [generator for _, generator in resumed.seen] == pytest.approx(rates)
+
+
+def test_the_numbers_of_a_schedule_given_for_the_resumed_run_win(tmp_path: Path) -> None:
+    settings = {"optimizer": partial(SGD, lr=0.1), "schedule_counts": "batches"}
+    checkpoint = stopped(tmp_path, scheduler=decay, **settings)
+    faster = partial(StepLR, step_size=3, gamma=0.5)
+    with pytest.warns(UserWarning, match=r"gamma of the schedule of the generator: 0\.9 in the checkpoint, 0\.5 from now on"):
+        trainer = fit(make_gan(scheduler=faster, **settings), 7, ckpt_path=checkpoint)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.1 * 0.9 * 0.5)
+
+
+def test_other_data_batches_precision_and_lists_are_pointed_out(tmp_path: Path) -> None:
+    fit(make_gan(data_scale=4.0), 4, Images("ring8", batch_size=32), **saving(tmp_path))
+    other = Images("grid25", batch_size=64)
+    with pytest.warns(UserWarning, match="in the checkpoint, this run goes on with") as said:
+        fit(make_gan(data_scale=5.0), 5, other, tmp_path / "step=4.ckpt", precision="bf16-mixed")
+    words = {str(warning.message).partition(" in the checkpoint, ")[0] for warning in said}
+    assert words >= {
+        "data.dataset was ring8",
+        "data.batch_size was 32",
+        "trainer.precision was 32-true",
+        "data_scale was 4.0",
+    }
+    assert [*differences({"a": {"b": (1, 2), "c": object()}}, {"a": {"b": [1, 3], "c": object()}})] == [
+        "a.b was [1, 2] in the checkpoint, this run goes on with [1, 3]"
+    ]
 
 
 def test_the_checkpoint_of_another_paper_is_refused(tmp_path: Path) -> None:
