@@ -147,7 +147,7 @@ def test_terms_are_logged_in_nats() -> None:
     seen = record_arguments(game, "loss")
     fit(game, 1, log_every_n_steps=1)
     expected = by_hand(make_vae(), *seen[0])
-    found = {name: torch.tensor(logged[f"autoencoder/{name}"]) for name in expected}
+    found = {name: torch.tensor(logged[f"loss/autoencoder/{name}"]) for name in expected}
     torch.testing.assert_close(found, expected)
     assert logged["loss/autoencoder"] == pytest.approx((expected["likelihood"] + expected["kl"]).item())
 
