@@ -141,9 +141,8 @@ def test_the_terms_that_are_logged_are_those_of_the_losses() -> None:
     fit(game, 1, log_every_n_steps=1)
     expected = {player: loss.item() for player, loss in reference_losses(make_vae_gan(gamma=0.3), *seen[0]).items()}
     assert {player: logged[f"loss/{player}"] for player in expected} == pytest.approx(expected, rel=1e-5)
-    prior, llike, real, made = (
-        logged[f"loss/encoder/{name}"] for name in ("L_prior", "L_llike", "cost_real", "cost_generated")
-    )
+    names = ("L_prior", "L_llike", "cost_real", "cost_generated")
+    prior, llike, real, made = (logged[f"loss/encoder/{name}"] for name in names)
     assert prior + llike == pytest.approx(expected["encoder"], rel=1e-5)
     assert (real + made) / 2 == pytest.approx(expected["discriminator"], rel=1e-5)
 

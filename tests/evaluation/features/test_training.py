@@ -127,7 +127,7 @@ def test_files_that_are_damaged_or_something_else_are_refused(file: Path, tmp_pa
         refused("damaged")
     for other in ({"state_dict": {}}, [1, 2], {**stored, "kind": "lightning_gans.classifier/0"}):
         torch.save(other, path)
-        refused("one of another version")
+        refused("not a classifier of this version")
     others = ({"architecture": "resnet"}, {"architecture": "vgg"}, {"shape": (1, 28, 28)}, {"classes": 3}, {"recipe": []})
     for other in (*others, {"test_error": "small"}, {"weights": {}}, {"weights": [1]}):
         torch.save({**stored, **other}, path)

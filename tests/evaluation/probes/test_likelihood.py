@@ -150,7 +150,7 @@ def trained(paper: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     short = ["--trainer.max_steps=2", "--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.enable_progress_bar=false"]
     quiet = ["--evaluation.modes=null", "--pictures.kinds=[]", "--trainer.enable_model_summary=false", "--trainer.logger=false"]
     train(["fit", f"--model={paper}", "--data.dataset=grid25", *short, *quiet, f"--trainer.default_root_dir={folder}"])
-    return folder / "checkpoints" / "last.ckpt"
+    return next(folder.glob("**/version_0/checkpoints/last.ckpt"))
 
 
 @pytest.mark.filterwarnings("ignore")
