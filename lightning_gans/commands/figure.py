@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import get_args
 
 from lightning_gans.commands._pictures import save_and_say
-from lightning_gans.evaluation.features.find import must_be_trained
-from lightning_gans.evaluation.features.recipes import RECIPES
-from lightning_gans.evaluation.features.training import classifier_for
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import KINDS, draw
@@ -36,10 +33,7 @@ def main(args: list[str]) -> None:
     own = {f"--pictures.{name}": getattr(given, name) for name in _OWN if getattr(given, name) is not None}
     options = [*others, *(f"{name}={value}" for name, value in own.items())]
     model, data, pictures, step = restore(given.ckpt_path, options, given.weights)
-    if data.name in RECIPES and not must_be_trained("classifier", data.name, Path(data.root)):
-        classifier = classifier_for(data.name, data.root)
-        if classifier.shape == data.shape:
-            pictures.classifier = lambda images: classifier.logits(classifier(images.cpu()))
+    pictures.take_classifier_at_hand(data)
     subject = pictures.subject(model, data, step, given.weights)
     if given.condition is not None:
         subject.chosen = choose(given.condition, model, data)

@@ -15,6 +15,7 @@ from torch import Tensor
 from lightning_gans import checks
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
+from lightning_gans.evaluation.features.find import classifier_at_hand
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
@@ -83,6 +84,11 @@ class Pictures(Callback):
         numbers = self.seed, self.num_images, self.num_points
         return Subject(model, known, step, *numbers, self.classifier, weights, path=self.path)
 
+    def take_classifier_at_hand(self, data: Any) -> None:
+        """Tell classes apart by the classifier of the dataset, where there is one."""
+        if (classifier := classifier_at_hand(data)) is not None:
+            self.classifier = lambda images: classifier.logits(classifier(images.cpu()))
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
             return
@@ -94,6 +100,7 @@ class Pictures(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._folder = run_folder(trainer) / "pictures"
         self._folder.mkdir(parents=True, exist_ok=True)
+        self.take_classifier_at_hand(data_of(trainer))
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._folder = run_folder(trainer) / "samples"

@@ -130,6 +130,6 @@ def test_what_is_lacking_is_said(model: Any, data: Any, sentence: str) -> None:
 
 def test_the_picture_says_whose_it_is_and_can_be_saved(tmp_path: Path) -> None:
     figure = draw("attributes", subject())
-    assert "Copyist, step 7" in " ".join(figure.texts[0].get_text().split())
+    assert "Copyist on faces, step 7" in " ".join(figure.texts[0].get_text().split())
     plots.save(figure, tmp_path / "it.png")
     assert shows(tmp_path / "it.png")

@@ -126,6 +126,20 @@ def must_be_trained(features: str, dataset: str, root: Path) -> bool:
     return _in_file(features, dataset) is None
 
 
+def classifier_at_hand(data: Any) -> Classifier | None:
+    """The classifier of a dataset, if there is one that need not be trained first and takes such images.
+
+    Raises:
+        InputError: its file is damaged, or it errs too often.
+    """
+    recipe = RECIPES.get(getattr(data, "name", ""))
+    if recipe is None:
+        return None
+    file = packaged_file(data.name) or classifier_path(recipe.architecture, recipe.dataset, Path(data.root))
+    classifier = load_classifier(file) if file.is_file() else None
+    return classifier if classifier is not None and classifier.shape == tuple(data.shape) else None
+
+
 def _in_file(features: str, dataset: str) -> Classifier | None:
     """The classifier that ``features`` names, if it is the one to count the classes of a dataset with."""
     if not features.endswith(SUFFIXES):

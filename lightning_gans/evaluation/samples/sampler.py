@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.real.in_memory import as_tensor
+from lightning_gans.evaluation.samples.arrays import as_tensor
 from lightning_gans.evaluation.samples.quantise import warn_if_dark
 from lightning_gans.protocols import Condition, Generates
 

@@ -157,7 +157,7 @@ def trained(paper: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_probe_is_the_mean_over_test_samples_in_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint, cpu = trained("VAE", tmp_path, monkeypatch), "--trainer.accelerator=cpu"
     probe(["likelihood", "--ckpt_path", str(checkpoint), "--num_samples=70", "--draws=9", "--seed=4", cpu])
-    line = json.loads((tmp_path / "probes.jsonl").read_text())
+    line = json.loads((checkpoint.parents[1] / "probes.jsonl").read_text())
     model: Any
     model, data, *_ = restore(checkpoint, [cpu])
     seen: list[Tensor] = []
@@ -171,7 +171,7 @@ def test_the_probe_is_the_mean_over_test_samples_in_no_order(tmp_path: Path, mon
         expected = log_likelihood(model.eval(), real("test", rows), draws, seed=4)
         assert line[name] == pytest.approx(float(expected.mean()))
         assert line[f"{name}_standard_error"] == pytest.approx(float(expected.std(correction=0)) / 70**0.5)
-    other = json.loads((tmp_path / "probes.jsonl").read_text().splitlines()[1])
+    other = json.loads((checkpoint.parents[1] / "probes.jsonl").read_text().splitlines()[1])
     assert other["log_likelihood"] != line["log_likelihood"]
     assert (line["log_likelihood_n"], line["draws"], line["protocol"]) == (70, 9, "9 draws each, data in (0.0, 1.0)")
 
