@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,16 @@ def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test starts from the same seed, and leaves none behind."""
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_modules_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test has written and imported is forgotten; modules of the package are not, or their classes would be there twice."""
+    yield
+    written = str(tmp_path_factory.getbasetemp())
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(written):
+            del sys.modules[name]
 
 
 @pytest.fixture

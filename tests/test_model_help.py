@@ -64,7 +64,6 @@ def test_networks_and_classes_of_ones_own_have_help_too(
     (tmp_path / "own_module.py").write_text('class Own:\n    """Mine."""\n    def __init__(self, width=3):\n        pass\n')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
     main(["fit", "--model.help", "own_module.Own"])
     assert "  --model.width" in capsys.readouterr().out
     assert "  hidden " in model_help("MLP")

@@ -168,7 +168,6 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["lightning"])
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
     (tmp_path / "mine.py").write_text(PLAIN)
     quiet = ("enable_progress_bar", "enable_model_summary")
     settings = ["--trainer.accelerator=cpu", "--evaluation.num_samples=50", *(f"--trainer.{name}=false" for name in quiet)]

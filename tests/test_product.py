@@ -190,7 +190,7 @@ def sample(prior: Any, labels: Any) -> Callable[[], Tensor]:
             r"labels of 2 draws must be int64 of shape .2., not int64 of shape .3.",
         ),
         (sample(MixtureOfGaussians(2), torch.tensor([0.0, 1.0])), "not float32 of shape .2."),
-        (lambda: Categorical(0), "at least one number, not 0"),
+        (lambda: Categorical(0), "numbers, not 0; set its dim"),
     ],
 )
 def test_what_cannot_be_is_refused(make: Callable[[], Any], words: str) -> None:
