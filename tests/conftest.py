@@ -48,7 +48,7 @@ def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_modules_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a test has written and imported is forgotten; modules of the package are not, or their classes would be there twice."""
+    """What a test has written and imported is forgotten; the package stays, or its classes would be there twice."""
     yield
     written = str(tmp_path_factory.getbasetemp())
     for name, module in [*sys.modules.items()]:
