@@ -136,7 +136,7 @@ def test_a_small_ali_of_ones_own_trains_samples_reconstructs_and_is_measured(tmp
     assert list(folder.glob("pictures/reconstructions_*.png"))
     name = "modes" if dataset == "ring8" else "reconstruction_mse"
     assert f'"{name}"' in (folder / "evaluation.jsonl").read_text()
-    run("predict", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), data__num_predict=5)
+    run("predict", "--trust", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), data__num_predict=5)
 
 
 def test_a_small_conditional_gan_of_ones_own_trains_samples_and_is_measured(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_small_conditional_gan_of_ones_own_trains_samples_and_is_measured(tmp_
     assert networks["generator"]["init_args"]["condition"]["init_args"]["classes"] == 10
     folder = next(Path("runs").glob("*/version_0"))
     assert list(folder.glob("pictures/samples_*.png"))
-    run("predict", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), data__num_predict=5)
+    run("predict", "--trust", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), data__num_predict=5)
 
 
 def test_a_conditional_model_on_data_without_conditions_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lightning_gans.errors import InputError
 
+_OF_TENSORBOARD = "events.out.tfevents."  # which it begins before anything is checked
 _VERSION = re.compile(r"version_(\d+)")
 
 
@@ -46,6 +47,10 @@ def claim(parent: Path) -> Path:
 def give_back(folder: Path) -> None:
     """Remove the folder of a run that has come to nothing, and those above that are empty then."""
     with suppress(OSError):
+        begun = [*folder.iterdir()]
+        if all(file.name.startswith(_OF_TENSORBOARD) for file in begun):
+            for file in begun:
+                file.unlink()
         for each in (folder, folder.parent, folder.parent.parent):
             each.rmdir()  # only what is empty
 

@@ -23,7 +23,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
 from lightning_gans.lightning_internals import log_from_step
 from lightning_gans.logs import data_of, log_numbers, run_folder
-from lightning_gans.running.place import give_back
+from lightning_gans.running.place import RunFiles, give_back
 from lightning_gans.running.wandb_runs import stored_run
 from lightning_gans.runs.ledger import code_version
 
@@ -75,7 +75,9 @@ class KeepRecord(SaveConfigCallback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if not self._began:
             if trainer.is_global_zero:
-                give_back(self._folder)
+                for logger in trainer.loggers:  # known also to who has not come as far as setup
+                    if isinstance(logger, RunFiles):
+                        give_back(logger.folder)
         elif trainer.state.fn == TrainerFn.FITTING:
             self._end(trainer, "stopped" if isinstance(exception, SystemExit | KeyboardInterrupt) else "failed")
 

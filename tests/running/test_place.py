@@ -28,7 +28,9 @@ def test_numbers_go_on_above_what_is_there(tmp_path: Path) -> None:
 
 def test_a_folder_that_came_to_nothing_is_removed_and_others_are_not(tmp_path: Path) -> None:
     (tmp_path / "kept").touch()
-    give_back(claim(tmp_path / "runs" / "gan"))
+    folder = claim(tmp_path / "runs" / "gan")
+    (folder / "events.out.tfevents.1").touch()
+    give_back(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     (claim(tmp_path / "runs" / "gan") / "metrics.csv").touch()
     give_back(tmp_path / "runs" / "gan" / "version_0")
