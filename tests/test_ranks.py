@@ -31,11 +31,12 @@ def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ranks._C
     """Two processes that would go on for long, looked after."""
     monkeypatch.setenv("LIGHTNING_GANS_SAID", str(tmp_path))
     monkeypatch.setattr(ranks, "_STANDING", 0.3)
-    monkeypatch.setattr(ranks, "_OWN_END", 100.0)  # this process is not to be ended
+    monkeypatch.setattr(ranks, "_OWN_END", 1e6)  # seconds: this process goes on with other tests, and is not to be ended
     children = ranks._Children([subprocess.Popen(["sleep", "100"]) for _ in range(2)])
     children.start()
     yield children
     children.kill()
+    assert children.failure_within(10)  # it has read how long to wait, which is another time after this
 
 
 @pytest.mark.parametrize(
