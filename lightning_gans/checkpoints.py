@@ -64,16 +64,25 @@ def load_checkpoint(path: Path, mmap: bool = True) -> dict[str, Any]:
 _DAMAGED = (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
+_checked: set[tuple[int, int, int, int]] = set()
+
+
 def check_sums(path: Path) -> None:
     """Compare what is in a file of torch with its sums; torch does not, and loads whatever a flipped bit has made of it.
+
+    Once in a process as long as nobody touches the file: a command opens a checkpoint several times, and it may be large.
 
     Raises:
         zipfile.BadZipFile: they differ.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if (name := archive.testzip()) is not None:
-                raise zipfile.BadZipFile(name)
+    status = path.stat()
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if state in _checked or not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if (name := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(name)
+    _checked.add(state)
 
 
 def stored_config(stored: dict[str, Any], path: Path, args: Sequence[str], trusted: bool = False) -> dict[str, Any]:

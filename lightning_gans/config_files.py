@@ -15,7 +15,7 @@ from lightning_gans.errors import InputError
 _MOST_BYTES = 1 << 20
 _MOST_VALUES = 100_000
 _DEEPEST = 100
-_LARGEST = 1e18
+LARGEST = 1e18
 """Its square is still a number of 32 bits."""
 
 
@@ -80,8 +80,8 @@ def check_numbers(settings: Any, name: str = "") -> None:
         check_numbers(value, f"{name}.{key}".removeprefix(".").replace(".init_args", "").replace(".class_path", ""))
     for number, value in enumerate(settings if isinstance(settings, list | tuple) else ()):
         check_numbers(value, f"{name}[{number}]")
-    if isinstance(settings, float) and not abs(settings) <= _LARGEST:
-        raise InputError(f"{name} is {settings}, but must be a finite number of at most {_LARGEST:g}")
+    if isinstance(settings, float) and not abs(settings) <= LARGEST:
+        raise InputError(f"{name} is {settings}, but must be a finite number of at most {LARGEST:g}")
     if isinstance(settings, int) and abs(settings) >= 1 << 63:
         raise InputError(f"{name} is {settings}, but must be a number of less than 64 bits")
 

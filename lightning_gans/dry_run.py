@@ -14,6 +14,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.doors import Doors
 from lightning_gans.errors import InputError
 from lightning_gans.history import LossHistory
+from lightning_gans.messages import first_line
 from lightning_gans.networks import eval_mode
 from lightning_gans.players import Players
 from lightning_gans.protocols import Condition, encodes
@@ -124,7 +125,7 @@ def _call(network: str, what: str, door: Callable[..., Tensor], x: Tensor, condi
     try:
         return door(x, condition)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"the {network} does not take {what} ({_first_line(error)}); set its input size") from error
+        raise InputError(f"the {network} does not take {what} ({first_line(error)}); set its input size") from error
 
 
 def _check_range(game: Game, extent: float | None) -> None:
@@ -160,7 +161,7 @@ def _try_step(game: Game, data: Any, batch: Batch, advice: str) -> None:
         paper, shape = type(game).__name__, _by(batch.images.shape[1:])
         raise InputError(
             f"{paper} cannot take a step on {getattr(data, 'name', 'the data')} ({shape}): {trial.doing} fails with "
-            f"{type(error).__name__}: {_first_line(error)}; {advice}"
+            f"{type(error).__name__}: {first_line(error)}; {advice}"
         ) from error
 
 
@@ -185,7 +186,3 @@ class _Trial(Updates):
 
 def _by(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0].rstrip(".")

@@ -20,13 +20,14 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_gans.config_files import LARGEST
 from lightning_gans.errors import InputError
+from lightning_gans.messages import first_line
 
 _OF_AUTOMATIC_OPTIMISATION = (
     *(BatchSizeFinder, LearningRateFinder, GradientAccumulationScheduler, StochasticWeightAveraging, BaseFinetuning),
     SpikeDetection,  # reads the loss that a step returns
 )
-_LARGEST = 1e18  # its square is still a number of 32 bits
 
 
 def optimizer(make: Callable[[Any], Optimizer], parameters: Sequence[Parameter], player: str) -> Optimizer:
@@ -42,18 +43,18 @@ def optimizer(make: Callable[[Any], Optimizer], parameters: Sequence[Parameter],
     try:
         trial, made = make(scratch), make(parameters)
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-        raise InputError(f"the optimizer of the {player} cannot be made: {_first_line(error)}; change its settings") from error
+        raise InputError(f"the optimizer of the {player} cannot be made: {_said(error)}; change its settings") from error
     for group in made.param_groups:
         for name, value in group.items():
             for number in value if isinstance(value, tuple | list) and name != "params" else [value]:
-                if isinstance(number, float) and not abs(number) <= _LARGEST:
+                if isinstance(number, float) and not abs(number) <= LARGEST:
                     raise InputError(f"the optimizer of the {player} has {name} {number}; give a finite number that is smaller")
     try:
         trial.step()
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise InputError(
             f"{type(trial).__name__} cannot be the optimizer of the {player}: it does not step on gradients as they are "
-            f"({_first_line(error)}); take another, such as lightning_gans.Adam"
+            f"({_said(error)}); take another, such as lightning_gans.Adam"
         ) from error
     return made
 
@@ -67,7 +68,7 @@ def scheduler(make: Callable[[Optimizer], Any], of: Optimizer, player: str) -> L
     try:
         made = make(of)
     except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as error:
-        raise InputError(f"the scheduler of the {player} cannot be made: {_first_line(error)}; change its settings") from error
+        raise InputError(f"the scheduler of the {player} cannot be made: {_said(error)}; change its settings") from error
     if isinstance(made, torch.optim.lr_scheduler.ReduceLROnPlateau):
         raise InputError(
             "ReduceLROnPlateau waits for a measure, but schedules of a game go by steps alone; take another, such as StepLR"
@@ -85,7 +86,7 @@ def advancing(scheduler: LRScheduler, player: str) -> Iterator[None]:
         yield
     except (ValueError, ArithmeticError, TypeError) as error:
         raise InputError(
-            f"the {type(scheduler).__name__} of the {player} cannot go on: {_first_line(error)}; give it as many steps as "
+            f"the {type(scheduler).__name__} of the {player} cannot go on: {_said(error)}; give it as many steps as "
             "schedule_counts counts, or another schedule"
         ) from error
 
@@ -104,5 +105,5 @@ def refuse_callbacks(model: Any, callbacks: Sequence[Any]) -> None:
             )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+def _said(error: Exception) -> str:
+    return first_line(error) or type(error).__name__

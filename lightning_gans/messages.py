@@ -73,9 +73,21 @@ def first_sentence(error: BaseException) -> str:
     return _SENTENCE_END.split(" ".join(str(error).split()))[0].rstrip(".")
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says in its first line, without a full stop; nothing where it says nothing."""
+    return (str(error).splitlines() or [""])[0].rstrip(".")
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 def of_parser(error: InputError) -> str:
     """A parser's refusal as one sentence: the path of the setting, what is wrong with it, where to look."""
-    chain = [*_causes(error)]
+    chain = [*causes(error)]
     keys = [match[1] for link in chain if (match := _KEY.match(str(link)))]
     reasons = [link for link in chain if isinstance(link, _REASONS)]
     others = _MEMBER.findall(str(reasons[-2])) if len(reasons) > 1 else []
@@ -116,12 +128,6 @@ def _reason(said: str, others: list[str]) -> str:
     expected = [said, *(other.removeprefix("Expected ") for other in others[1:] if other != _NO_MEMBER)] if got else [said]
     shown = _LITERAL.sub(r"one of \1", _CLASS.sub(r"\1", " or ".join(expected))).rstrip(".")
     return f"{shown}, not {value.rstrip('.')}" if got else shown
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _no_advertisement(record: logging.LogRecord) -> bool:

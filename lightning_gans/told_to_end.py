@@ -11,8 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_gans import ranks
 from lightning_gans.lightning_internals import ask_before_every_batch
-
-STATUS = 128 + signal.SIGTERM
+from lightning_gans.running.stopping import TERMINATED
 
 
 class EndTogether(Callback):
@@ -24,7 +23,7 @@ class EndTogether(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._asked, self._between_batches = False, True
-        ask_before_every_batch(trainer, lambda: self._asked, STATUS)
+        ask_before_every_batch(trainer, lambda: self._asked, TERMINATED)
         self._take_over()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -50,5 +49,5 @@ class EndTogether(Callback):
             return
         if not self._between_batches:
             ranks.end_others()
-            raise SystemExit(STATUS)
+            raise SystemExit(TERMINATED)
         self._asked = True

@@ -92,11 +92,8 @@ def _fail(error: Exception) -> NoReturn:
 
 def describe(error: Exception) -> tuple[int, str]:
     """The status and the sentence for an error."""
-    for known in (error, _refusal_behind(error)):
-        if isinstance(known, InputError):
-            return 2, str(known)
-        if isinstance(known, NonFiniteError):
-            return 1, str(known)
+    if (refusal := _refusal_behind(error)) is not None:
+        return 2 if isinstance(refusal, InputError) else 1, str(refusal)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's; importing it takes seconds
         return 2, messages.first_sentence(error)
     where = f" while {doing}" if (doing := getattr(error, "_doing", "")) else ""
@@ -109,11 +106,9 @@ def describe(error: Exception) -> tuple[int, str]:
     return 1, f"{_blame(error, where)}; {_trace(error)}"
 
 
-def _refusal_behind(error: BaseException | None) -> BaseException | None:
+def _refusal_behind(error: BaseException) -> BaseException | None:
     """A sentence of ours that others have wrapped: the parser tries several ways to read a setting, one of them ours."""
-    while error is not None and not isinstance(error, InputError | NonFiniteError):
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return error
+    return next((each for each in messages.causes(error) if isinstance(each, InputError | NonFiniteError)), None)
 
 
 def _blame(error: Exception, where: str) -> str:

@@ -25,16 +25,7 @@ GAN = ["fit", "--model=GAN", "--trainer.accelerator=cpu", *QUIET]
 MNIST = ["fit", f"--config={CONFIGS / 'gan_mnist.yaml'}", "--trainer.accelerator=cpu", *QUIET]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that the command runs in."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["lightning"])
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return tmp_path
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("folder")]
 
 
 @pytest.fixture

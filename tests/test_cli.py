@@ -72,13 +72,6 @@ def in_folder(folder: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder that the command runs in."""
-    with in_folder(tmp_path):
-        yield tmp_path
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of a GAAN on points with lambda_r 0.3, after two steps."""

@@ -48,15 +48,6 @@ SHORTER = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that commands run in."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", ["lightning"])
-    return tmp_path
-
-
 def run(*arguments: str) -> int:
     """The ``lightning`` command; gives its status."""
     sys.argv[1:] = arguments

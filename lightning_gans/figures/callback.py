@@ -100,7 +100,9 @@ class Pictures(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._folder = run_folder(trainer) / "pictures"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.take_classifier_at_hand(data_of(trainer))
+        data = data_of(trainer)
+        if self._wants("latent_map") and why_not("latent_map", self.subject(pl_module, data)) is None:
+            self.take_classifier_at_hand(data)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._folder = run_folder(trainer) / "samples"

@@ -36,8 +36,11 @@ class Checkpoints(ModelCheckpoint):
         self._saved_at = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        several = trainer.world_size > 1
+        if several and trainer.global_step % (trainer.log_every_n_steps or 50):  # type: ignore[attr-defined]
+            return  # ranks wait for each other only where they do so anyway
         due = time.monotonic() - self._saved_at >= 60 * self.every_n_minutes
-        if trainer.world_size > 1:  # one clock for all
+        if several:  # one clock for all
             due = trainer.strategy.broadcast(due)
         if due:
             self._save(trainer)

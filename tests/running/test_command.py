@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ QUICK = [*SMALL, "--evaluation.modes=null", "--pictures.kinds=[]", "--trainer.ma
 WITH_BAR = [argument for argument in QUICK if "progress_bar" not in argument]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    with in_folder(tmp_path):
-        yield tmp_path
 
 
 @pytest.fixture(scope="module")

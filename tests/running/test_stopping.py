@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,17 +13,11 @@ import torch
 
 from lightning_gans.cli import main
 from lightning_gans.game import Game
-from tests.test_cli import SMALL, assert_same_parameters, in_folder, last, the_run
+from tests.test_cli import SMALL, assert_same_parameters, last, the_run
 
 FIT = ["fit", "--model=GAN", *SMALL, "--evaluation.modes=null", "--pictures.kinds=[]", "--trainer.max_steps=6"]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    with in_folder(tmp_path):
-        yield tmp_path
 
 
 @pytest.fixture

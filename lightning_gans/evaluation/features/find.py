@@ -120,8 +120,7 @@ def counting_classifier(features: str, dataset: str, root: Path) -> Classifier:
 
 def must_be_trained(features: str, dataset: str, root: Path) -> bool:
     """Whether the classifier of a dataset is not there yet."""
-    recipe = RECIPES.get(dataset)
-    if recipe is None or packaged_file(dataset) or classifier_path(recipe.architecture, recipe.dataset, root).is_file():
+    if dataset not in RECIPES or _stored_file(dataset, root) is not None:
         return False
     return _in_file(features, dataset) is None
 
@@ -132,12 +131,18 @@ def classifier_at_hand(data: Any) -> Classifier | None:
     Raises:
         InputError: its file is damaged, or it errs too often.
     """
-    recipe = RECIPES.get(getattr(data, "name", ""))
-    if recipe is None:
+    name = getattr(data, "name", "")
+    if name not in RECIPES or (file := _stored_file(name, Path(data.root))) is None:
         return None
-    file = packaged_file(data.name) or classifier_path(recipe.architecture, recipe.dataset, Path(data.root))
-    classifier = load_classifier(file) if file.is_file() else None
-    return classifier if classifier is not None and classifier.shape == tuple(data.shape) else None
+    classifier = load_classifier(file)
+    return classifier if classifier.shape == tuple(data.shape) else None
+
+
+def _stored_file(dataset: str, root: Path) -> Path | None:
+    """Where the classifier of a dataset with a recipe is kept: in the package, or where it was trained to."""
+    recipe = RECIPES[dataset]
+    file = packaged_file(dataset) or classifier_path(recipe.architecture, recipe.dataset, root)
+    return file if file.is_file() else None
 
 
 def _in_file(features: str, dataset: str) -> Classifier | None:
