@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
-demo: setup  ## train GAAN on 25 Gaussians for about five minutes, count its modes, draw pictures
+demo: setup  ## train GAAN on 25 Gaussians for six to seven minutes, count its modes, draw pictures
 	@rm -rf $(DEMO)
 	@# The networks are small: one thread is faster than two.
 	OMP_NUM_THREADS=1 $(BIN)/lightning fit --config gaan_grid25_demo --model.compile $(COMPILE) --trainer.default_root_dir $(DEMO)
