@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: ``configs`` is installed within the package, and links work outside the repository."""
+"""What pyproject.toml cannot say: configs and results are installed within the package, and links work outside the repository."""
 
 import re
 import tomllib
@@ -7,6 +7,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 CONFIGS = {"lightning_gans.configs": "configs", "lightning_gans.configs.data": "configs/data"}
+RESULTS = {"lightning_gans.results": "docs/results"}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:)([^)#]+)\)")
 
 
@@ -22,11 +23,13 @@ def description() -> str:
 setup(
     long_description=description(),
     long_description_content_type="text/markdown",
-    packages=[*find_packages(include=["lightning_gans", "lightning_gans.*"]), *CONFIGS],
-    package_dir=CONFIGS,
+    packages=[*find_packages(include=["lightning_gans", "lightning_gans.*"]), *CONFIGS, *RESULTS],
+    package_dir=CONFIGS | RESULTS,
     package_data={
         "lightning_gans": ["py.typed"],
         "lightning_gans.evaluation.features": ["trained/*.safetensors"],
+        "lightning_gans.tables": ["*.yaml"],
         **{package: ["*.yaml"] for package in CONFIGS},
+        **{package: ["*.jsonl"] for package in RESULTS},
     },
 )

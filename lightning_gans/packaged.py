@@ -1,4 +1,4 @@
-"""The configs that come with the package, by name."""
+"""The configs that come with the package, by name, and its results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ _CONFIG_OPTIONS = ("--config", "-c")
 
 def configs_folder() -> Path:
     """Where they are: within the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
+    return _folder("configs", "configs")
+
+
+def results_folder() -> Path:
+    """Where the lines of finished runs are that come with the package."""
+    return _folder("results", "docs/results")
 
 
 def config_names() -> list[str]:
@@ -57,6 +61,12 @@ def with_configs(args: list[str]) -> list[str]:
         elif option in _CONFIG_OPTIONS and number + 1 < len(args):
             found[number + 1] = find_config(args[number + 1])
     return found
+
+
+def _folder(inside: str, beside: str) -> Path:
+    """Within the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    return package / inside if (package / inside).is_dir() else package.parent / beside
 
 
 def _is_text(given: str) -> bool:

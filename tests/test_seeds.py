@@ -9,7 +9,9 @@ import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ import yaml
 
 from lightning_gans.commands import seeds as command
 from lightning_gans.errors import InputError
-from lightning_gans.runs import ledger, runner
+from lightning_gans.runs import ledger
 from lightning_gans.runs.experiment import Experiment, config_hash, parse_seeds
+from lightning_gans.runs.lines import device_name
+from lightning_gans.runs.run import Run
+from lightning_gans.runs.runner import run_missing
 from lightning_gans.runs.summary import mean_std, show_mean_std
-from lightning_gans.tables import gaan_table2
 
 CONFIG: dict[str, Any] = {
     "seed_everything": 0,
@@ -37,13 +41,15 @@ FIT = """
 import json, pathlib, sys, time
 seed, folder, checkpoint, stage = int(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
 began = time.time()
-(folder / "run.json").write_text(json.dumps({{"status": "finished"}}))
+state = {{"status": "finished", "step": 4, "device": "cpu", "devices": 1, "precision": "32-true", "protocol": {{"modes": "gaan"}}}}
+(folder / "run.json").write_text(json.dumps(state))
 {body}
 run = folder / f"gan_grid25/version_{{len(list(folder.rglob('evaluation.json')))}}"
 run.mkdir(parents=True)
 last = {{"modes": {{"value": 10 + seed ** 2, "step": 4}}}}
 (run / "evaluation.json").write_text(json.dumps({{"best": {{"modes": {{"value": 20, "step": 2}}}}, "last": last}}))
-(run / "evaluation.jsonl").write_text(json.dumps({{"stage": "fit", "device": "cpu", "devices": 1}}) + "\\n")
+rows = [{{"stage": "fit", "step": 2, "modes": 12345.4}}, {{"stage": "fit", "step": 4, "device": "cpu", "modes": 10 + seed ** 2}}]
+(run / "evaluation.jsonl").write_text("\\n".join(map(json.dumps, rows)))
 (folder / "times.json").write_text(json.dumps([began, time.time()]))
 """
 
@@ -63,6 +69,10 @@ def fake(body: str = "", **model: Any) -> Fake:
     experiment = Fake((), config)
     object.__setattr__(experiment, "body", body)
     return experiment
+
+
+def train(out: Path, experiment: Experiment, seeds: Iterable[int], jobs: int = 1) -> int:
+    return run_missing([Run(experiment, seed, out) for seed in seeds], jobs)
 
 
 def recorded(out: Path) -> list[int]:
@@ -129,10 +139,10 @@ def test_options_reach_every_run_with_its_own_seed_and_folder(tmp_path: Path) ->
 
 
 def test_only_what_is_missing_is_run_and_a_changed_config_has_rows_of_its_own(tmp_path: Path) -> None:
-    assert runner.run_missing(tmp_path, [fake()], [0, 1]) == 0
-    assert runner.run_missing(tmp_path, [fake()], [0, 1, 2]) == 0
+    assert train(tmp_path, fake(), [0, 1]) == 0
+    assert train(tmp_path, fake(), [0, 1, 2]) == 0
     assert recorded(tmp_path) == [0, 1, 2]
-    assert runner.run_missing(tmp_path, [fake(loss="lsgan")], [1]) == 0
+    assert train(tmp_path, fake(loss="lsgan"), [1]) == 0
     assert recorded(tmp_path) == [0, 1, 2, 1]
     assert yaml.safe_load((tmp_path / fake(loss="lsgan").hash / "config.yaml").read_text())["model"]["init_args"] == {
         "loss": "lsgan"
@@ -140,11 +150,19 @@ def test_only_what_is_missing_is_run_and_a_changed_config_has_rows_of_its_own(tm
 
 
 def test_a_record_says_all_that_the_numbers_depend_on(tmp_path: Path) -> None:
-    runner.run_missing(tmp_path, [fake("time.sleep(0.5)")], [3])
+    train(tmp_path, fake("time.sleep(0.5)"), [3])
     (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"] == {"best": {"modes": {"value": 20, "step": 2}}, "last": {"modes": {"value": 19, "step": 4}}}
     assert (row["config"], row["seed"], row["model"], row["dataset"]) == (fake().hash, 3, "GAN", "grid25")
-    assert (row["device"], row["devices"]) == (runner.device_name("cpu"), 1)
+    assert (row["device"], row["devices"]) == (device_name("cpu"), 1)
+    assert (row["steps"], row["precision"], row["protocol"]) == (4, "32-true", {"modes": "gaan"})
+    assert row["curve"] == {"step": [2, 4], "modes": [12345.0, 19.0]}
+    assert row["settings"] == {
+        "trainer": {"max_steps": 4},
+        "model": CONFIG["model"],
+        "data": {"dataset": "grid25"},
+        "evaluation": {"every_n_steps": 2},
+    }
     assert 0.5 <= row["seconds"] < 20
     assert row["code"] == ledger.code_version()
     assert row["threads"] == int(os.environ["OMP_NUM_THREADS"])
@@ -154,12 +172,12 @@ def test_a_record_says_all_that_the_numbers_depend_on(tmp_path: Path) -> None:
 def test_cores_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)), raising=False)
-    runner.run_missing(tmp_path, [fake()], [0, 1, 2, 3], jobs=4)
+    train(tmp_path, fake(), [0, 1, 2, 3], jobs=4)
     assert {row["threads"] for row in ledger.read_runs(tmp_path).values()} == {2}
 
 
 def test_as_many_runs_as_jobs_go_at_once(tmp_path: Path) -> None:
-    runner.run_missing(tmp_path, [fake("time.sleep(0.6)")], range(4), jobs=2)
+    train(tmp_path, fake("time.sleep(0.6)"), range(4), jobs=2)
     spans = [json.loads(file.read_text()) for file in tmp_path.rglob("times.json")]
     at_once = [sum(a <= began < b for a, b in spans) for began, _ in spans]
     assert len(spans) == 4
@@ -191,7 +209,7 @@ def test_the_command_passes_on_what_it_does_not_know_and_names_other_configs(
     monkeypatch.setattr(Experiment, "resolve", lambda options: given.append(options) or fake(loss="lsgan"))
     monkeypatch.chdir(tmp_path)
     out = Path("runs/seeds/gan_grid25")
-    runner.run_missing(out, [fake()], [0])
+    train(out, fake(), [0])
     command.main(["--config", "a.yaml", "--seeds", "2", "--model.lr", "-3", "--config=b.yaml"])
     assert given == [["--config", "a.yaml", "--model.lr", "-3", "--config=b.yaml"]]
     shown = capsys.readouterr().out
@@ -213,43 +231,78 @@ def test_runs_of_another_code_version_are_pointed_out(
 
 
 def test_a_torn_line_is_run_again_and_the_next_is_whole(tmp_path: Path) -> None:
-    runner.run_missing(tmp_path, [fake()], [0, 1])
+    train(tmp_path, fake(), [0, 1])
     file = tmp_path / "runs.jsonl"
     file.write_bytes(file.read_bytes()[:-40])
     assert recorded(tmp_path) == [0]
-    runner.run_missing(tmp_path, [fake()], [0, 1])
+    train(tmp_path, fake(), [0, 1])
     assert recorded(tmp_path) == [0, 1]
     assert len(file.read_text().splitlines()) == 3
 
 
-def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_PATIENCE", 0.0)
-    with ledger.locked(tmp_path), pytest.raises(InputError, match="another lightning seeds is at work"):
-        runner.run_missing(tmp_path, [fake()], [0])
+def test_a_run_that_another_process_trains_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(fake(), 0, tmp_path)
+    lock = run.folder.with_suffix(".lock")
+    taken = ledger.claim(lock)
+    assert taken is not None
+    assert ledger.claim(lock) is None
+    child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(1)"], pass_fds=(taken,))
+    os.close(taken)  # a run outlives the process that started it
+    began = time.monotonic()
+    assert train(tmp_path, fake(), [0, 1]) == 0
+    assert child.wait() == 0
+    assert time.monotonic() - began > 0.5
+    assert recorded(tmp_path) == [1, 0]  # the other one meanwhile
+    assert "gan_grid25 seed 0 is being trained by another process" in capsys.readouterr().err
+
+
+def test_what_another_process_has_finished_meanwhile_is_not_run_again(tmp_path: Path) -> None:
+    train(tmp_path, fake(), [0])
+    line = (tmp_path / "runs.jsonl").read_text()
+    (tmp_path / "runs.jsonl").unlink()
+    taken = ledger.claim(Run(fake(), 0, tmp_path).folder.with_suffix(".lock"))
+    assert taken is not None
+
+    def finish() -> None:
+        (tmp_path / "runs.jsonl").write_text(line)
+        os.close(taken)
+
+    threading.Timer(0.5, finish).start()
+    assert train(tmp_path, fake("raise SystemExit('trained')"), [0]) == 0
+    assert recorded(tmp_path) == [0]
+
+
+def test_a_run_that_was_killed_goes_on_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = interrupted(tmp_path)
+    body = """
+if not (folder / "killed").exists():
+    (folder / "killed").touch()
+    import os
+    os.kill(os.getpid(), 9)
+print("from", checkpoint)
+"""
+    assert train(tmp_path, fake(body), [0]) == 0
+    assert recorded(tmp_path) == [0]
+    assert "gan_grid25 seed 0 was killed" in capsys.readouterr().err
+    assert (folder / "log.txt").read_text() == f"from {folder / 'whole.ckpt'}\n"
+
+
+def test_a_run_that_is_killed_again_and_again_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path, fake("import os; os.kill(os.getpid(), 9)"), [0]) == 1
+    assert capsys.readouterr().err.count("was killed") == 2
     assert recorded(tmp_path) == []
-    assert runner.run_missing(tmp_path, [fake()], [0]) == 0
-
-
-def test_runs_that_outlive_their_parent_keep_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_PATIENCE", 0.0)
-    with ledger.locked(tmp_path) as lock:
-        child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-    with pytest.raises(InputError, match="another lightning seeds"), ledger.locked(tmp_path):
-        pass
-    child.communicate(b"\n")
-    with ledger.locked(tmp_path):
-        pass
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        runner.run_missing(tmp_path / "file" / "out", [fake()], [0])
+        train(tmp_path / "file" / "out", fake(), [0])
 
 
-def test_jobs_must_be_positive(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--jobs is 0"):
-        runner.run_missing(tmp_path, [fake()], [0], jobs=0)
+@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
+def test_jobs_must_be_positive(jobs: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"--jobs is {jobs}"):
+        command.main(["--model=GAN", "--seeds=0", f"--jobs={jobs}", f"--out={tmp_path}"])
 
 
 def interrupted(out: Path, step: int = 2) -> Path:
@@ -269,7 +322,7 @@ def interrupted(out: Path, step: int = 2) -> Path:
 
 def test_an_interrupted_run_goes_on_from_its_newest_whole_checkpoint(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
-    runner.run_missing(tmp_path, [fake("print('from', checkpoint)")], [0])
+    train(tmp_path, fake("print('from', checkpoint)"), [0])
     assert (folder / "log.txt").read_text() == f"from {folder / 'whole.ckpt'}\n"
     (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"]["best"]["modes"]["value"] == 25  # before the interruption
@@ -280,7 +333,7 @@ def test_an_interrupted_run_goes_on_from_its_newest_whole_checkpoint(tmp_path: P
 @pytest.mark.parametrize("left", ['{"status": "stopped"}', '{"sta', None])
 def test_a_run_that_did_not_reach_its_end_does_not_count(left: str | None, tmp_path: Path, capsys: Any) -> None:
     write = f"(folder / 'run.json').write_text({left!r})" if left else "(folder / 'run.json').unlink()"
-    assert runner.run_missing(tmp_path, [fake(write)], [0]) == 1
+    assert train(tmp_path, fake(write), [0]) == 1
     assert recorded(tmp_path) == []
     assert "seed 0 ended before its last step" in capsys.readouterr().err
 
@@ -289,7 +342,7 @@ def test_a_run_without_a_whole_checkpoint_starts_anew(tmp_path: Path) -> None:
     folder = interrupted(tmp_path)
     for name in ("whole", "old"):
         (folder / f"{name}.ckpt").unlink()
-    runner.run_missing(tmp_path, [fake()], [0])
+    train(tmp_path, fake(), [0])
     (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"]["best"]["modes"]["value"] == 20
     assert row["seconds"] < 20
@@ -299,7 +352,7 @@ def test_a_run_without_a_whole_checkpoint_starts_anew(tmp_path: Path) -> None:
 # Has nothing left to train, so that it measures nothing, but where it is asked for just that
 TRAINED = """
 if stage == "validate":
-    line = {"stage": stage, "step": 4, "device": "cpu", "devices": 1, "seed": 0, "modes": 17, "tv_true": 0.5}
+    line = {"stage": stage, "step": 4, "device": "cpu", "seed": 0, "modes": 17, "tv_true": 0.5}
     run = folder / "gan_grid25/version_1"
     run.mkdir(parents=True)
     (run / "evaluation.jsonl").write_text(json.dumps(line))
@@ -314,25 +367,25 @@ def test_a_run_whose_last_measurement_was_lost_is_measured_and_not_trained(tmp_p
     if not before:  # it is measured at the end of training only
         (folder / "version_0" / "evaluation.json").unlink()
     body = TRAINED + "raise SystemExit('trained')"
-    assert runner.run_missing(tmp_path, [fake(body)], [0]) == 0
+    assert train(tmp_path, fake(body), [0]) == 0
     (row,) = ledger.read_runs(tmp_path).values()
     last = {"modes": {"value": 17, "step": 4}, "tv_true": {"value": 0.5, "step": 4}}
     best = {**last, "modes": {"value": 25, "step": 2}} if before else last
     assert row["results"] == {"best": best, "last": last}
-    assert row["device"] == runner.device_name("cpu")
+    assert row["device"] == device_name("cpu")
     assert row["seconds"] == pytest.approx(30 + 99, abs=15)
 
 
 def test_a_run_whose_last_measurement_was_lost_and_cannot_be_made_is_repeated(tmp_path: Path) -> None:
     interrupted(tmp_path, step=4)
-    runner.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
+    train(tmp_path, fake("if checkpoint: sys.exit(0)"), [0])
     (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"]["last"]["modes"] == {"value": 10, "step": 4}
 
 
 def test_a_finished_run_that_measures_nothing_is_recorded(tmp_path: Path) -> None:
     (interrupted(tmp_path, step=4) / "version_0" / "evaluation.json").unlink()
-    runner.run_missing(tmp_path, [fake("if checkpoint: sys.exit(0)")], [0])
+    train(tmp_path, fake("if checkpoint: sys.exit(0)"), [0])
     (row,) = ledger.read_runs(tmp_path).values()
     assert row["results"] == {"best": {}, "last": {}}
 
@@ -373,21 +426,6 @@ def test_the_code_version_has_commit_and_changes_of_a_checkout_only(tmp_path: Pa
     assert {k: v for k, v in ledger.code_version().items() if k != "version"} == {"commit": commit, "dirty": False}
     (package / "new.py").write_text("")
     assert ledger.code_version()["dirty"]
-
-
-def test_table_2_takes_a_resumed_run_as_one(tmp_path: Path) -> None:
-    numbers = {"modes": 25, "registered": 1800, "tv_true": 0.2, "tv_differential": 0.1}
-    for version, (seed, step) in enumerate([(0, 10), (0, 20), (1, 20)]):
-        folder = tmp_path / f"version_{version}"
-        folder.mkdir()
-        config = {**CONFIG, "seed_everything": seed, "ckpt_path": "x" if version == 1 else None}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        record = {"stage": "fit", "dataset": "grid25", "seed": seed, "step": step, **numbers}
-        (folder / "evaluation.jsonl").write_text(json.dumps(record) + "\n")
-    found = gaan_table2.find_runs(tmp_path)
-    assert [(run["seed"], run["step"]) for run in found["GAN"]] == [(0, 20), (1, 20)]
-    assert found["GAAN_2"] == []
-    assert "25.00 ± 0.00" in gaan_table2.report(tmp_path).splitlines()[1]
 
 
 KILLER = '''

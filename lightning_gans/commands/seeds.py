@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from lightning_gans.runs.engines import add_options, run_by
 from lightning_gans.runs.experiment import Experiment, parse_seeds
 from lightning_gans.runs.ledger import read_runs
-from lightning_gans.runs.runner import run_missing
+from lightning_gans.runs.run import Run
 from lightning_gans.runs.summary import summary
 
 
@@ -21,13 +23,19 @@ def main(args: list[str]) -> None:
     """
     parser = argparse.ArgumentParser("lightning seeds", description=main.__doc__, allow_abbrev=False)
     parser.add_argument("--seeds", nargs="+", required=True, metavar="SEED", help="0..7 or 0,1,2 or 0 1 2")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder of the runs and their records (default: runs/seeds/MODEL_DATASET)")
+    add_options(parser)
     given, options = parser.parse_known_args(args)
     seeds, experiment = parse_seeds(given.seeds), Experiment.resolve(options)
     out = given.out or Path("runs", "seeds", experiment.name)
+    wanted = [Run(experiment, seed, out) for seed in seeds]
+    if given.print_commands:
+        missing = [run for run in wanted if run.key not in read_runs(out)]
+        for run in missing:
+            print(shlex.join(["lightning", "seeds", *options, "--seeds", str(run.seed), "--out", str(out)]))
+        return
     try:
-        failed = run_missing(out, [experiment], seeds, given.jobs)
+        failed = run_by(given, wanted)
     except KeyboardInterrupt:
         sys.exit("Interrupted; the same command goes on where this one was.")
     runs = read_runs(out)

@@ -22,7 +22,7 @@ _SUMMARY, _RECORDS = "evaluation.json", "evaluation.jsonl"
 _NEVER_MIND = {"seed", "extraction_shift"}
 _HIGHER = {word for metric in METRICS.values() for word in metric.higher}
 _LOWER = {word for metric in METRICS.values() for word in metric.lower}
-_ASIDE = {"std", "size", "halved"}  # what nobody would choose a checkpoint by
+_ASIDE = {"std", "size", "halved"}
 
 
 def is_higher_better(name: str) -> bool:
@@ -38,6 +38,11 @@ def is_better(name: str, value: float, than: float) -> bool:
 def is_measure(name: str) -> bool:
     """Whether it is the name of what is measured here."""
     return _begins(name.removeprefix("eval/"), _HIGHER | _LOWER)
+
+
+def is_chosen_by(name: str) -> bool:
+    """Whether it is a measure that anybody would choose a checkpoint by, and not one of its parts or spreads."""
+    return is_measure(name) and not _ASIDE & {*name.split("_")}
 
 
 def _begins(name: str, words: Iterable[str]) -> bool:

@@ -23,6 +23,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
 from lightning_gans.lightning_internals import log_from_step
 from lightning_gans.logs import data_of, log_numbers, run_folder
+from lightning_gans.running.bar import steps_of
 from lightning_gans.running.place import RunFiles, give_back
 from lightning_gans.running.wandb_runs import stored_run
 from lightning_gans.runs.ledger import code_version
@@ -86,6 +87,7 @@ class KeepRecord(SaveConfigCallback):
         (self._folder / ("config.yaml" if stage == "fit" else f"config_{stage}.yaml")).write_text(text)
         if stage != "fit":
             return
+        self._clock = time.monotonic()
         built = as_built(trainer, pl_module)
         self._built = {"status": "running", **built, "went_on_from": trainer.ckpt_path and str(trainer.ckpt_path)}
         self._write(self._built)
@@ -114,7 +116,8 @@ class KeepRecord(SaveConfigCallback):
         if not trainer.is_global_zero:
             return
         step = trainer.global_step
-        self._write({**self._built, "status": status, "step": step})
+        seconds = round(time.monotonic() - self._clock, 1)
+        self._write({**self._built, "status": status, "step": step, "seconds": seconds})
         summary = self._folder / "evaluation.json"
         results = json.loads(summary.read_text()) if summary.is_file() else {}
         measures = {f"{when}/{name}": one["value"] for when in results for name, one in results[when].items()}
@@ -148,6 +151,8 @@ def as_built(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
         "device": str(trainer.strategy.root_device),
         "devices": trainer.world_size,
         "precision": trainer.precision,
+        "threads": torch.get_num_threads(),
+        "steps_planned": steps_of(trainer),
         "protocol": None if evaluation is None else {**vars(evaluation.settings), "every_n_steps": evaluation.every_n_steps},
     }
 

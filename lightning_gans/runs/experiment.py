@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -23,9 +24,10 @@ _ASIDE = (
     "seed_everything",
     "ckpt_path",
     "weights_only",
+    "pictures",
     *(f"trainer.{name}" for name in ("default_root_dir", "logger", "enable_progress_bar", "enable_model_summary")),
     *(f"{section}.{name}" for section, name in (("data", "root"), ("data", "download"))),
-    *(f"evaluation.{name}" for name in ("cache_dir", "download")),
+    *(f"evaluation.{name}" for name in ("cache_dir", "download", "weights_path")),
 )
 _OURS = {
     "--seed_everything": "give --seeds",
@@ -65,7 +67,7 @@ class Experiment:
 
     @classmethod
     def resolve(cls, options: Sequence[str]) -> Experiment:
-        """Ask ``lightning fit`` what ``options`` come to.
+        """What ``options`` of ``lightning fit`` come to.
 
         Raises:
             InputError: for options that it refuses, or that are set here.
@@ -73,10 +75,7 @@ class Experiment:
         for option in options:
             if (why := _OURS.get(option.partition("=")[0])) is not None:
                 raise InputError(f"lightning seeds sets {option.partition('=')[0]} itself; {why}")
-        done = subprocess.run([*_FIT, *options, "--print_config"], capture_output=True, text=True)
-        if done.returncode:
-            raise InputError((done.stderr.strip().splitlines() or [""])[-1].removeprefix("lightning: error: "))
-        config = yaml.safe_load(done.stdout)
+        config = _resolved(options)
         if config.get("ckpt_path"):
             raise InputError(f"the config sets ckpt_path to {config['ckpt_path']}; {_OURS['--ckpt_path']}, so leave it out")
         return cls(tuple(options), config)
@@ -101,6 +100,10 @@ class Experiment:
         """Model and dataset."""
         return f"{self.model.lower()}_{Path(self.dataset).stem}"
 
+    def text(self) -> str:
+        """The config in YAML."""
+        return yaml.safe_dump(self.config, sort_keys=False)
+
     def arguments(self, seed: int, folder: Path, checkpoint: Path | None, stage: str = "fit") -> list[str]:
         """The command that trains one seed in ``folder``, or does another ``stage``; loggers of the user's own write there."""
         given = self.config["trainer"]["logger"]
@@ -114,10 +117,39 @@ class Experiment:
         return [*_FIT[:-1], stage, "--trainer.enable_progress_bar=false", *self.options, *own]
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """Ten hexadecimal digits that differ where results may."""
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result depends on: a config without seed, folders, loggers and pictures."""
     kept = deepcopy(dict(config))
     for path in _ASIDE:
         section, _, name = path.rpartition(".")
         (kept.get(section) or {} if section else kept).pop(name, None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:10]
+    return kept
+
+
+def is_aside(option: str) -> bool:
+    """Whether no result depends on an option of ``lightning fit``, and the runner does not set it itself."""
+    return any(option == path or option.startswith(f"{path}.") for path in _ASIDE) and f"--{option}" not in _OURS
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Ten hexadecimal digits that differ where results may."""
+    return hashlib.sha256(json.dumps(settings_of(config), sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def _resolved(options: Sequence[str]) -> dict[str, Any]:
+    """What ``lightning fit --print_config`` prints, asked in this process: it takes a fraction of a second after the first."""
+    from lightning_gans.cli import main
+
+    said, refused = io.StringIO(), io.StringIO()
+    before = sys.argv[1:]
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(refused):
+            main(["fit", *options, "--print_config"])
+    except SystemExit as end:
+        if end.code:
+            sentence = (refused.getvalue().strip().splitlines() or [""])[-1]
+            raise InputError(sentence.removeprefix("lightning: error: ")) from None
+    finally:
+        sys.argv[1:] = before
+    config: dict[str, Any] = yaml.safe_load(said.getvalue())
+    return config

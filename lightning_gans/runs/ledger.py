@@ -1,4 +1,4 @@
-"""The records of finished runs, and the lock on the folder that they are kept in."""
+"""The records of finished runs, and the locks on those that are being trained."""
 
 from __future__ import annotations
 
@@ -6,44 +6,33 @@ import fcntl
 import json
 import os
 import subprocess
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning_gans.errors import InputError
 
-_PATIENCE = 3.0  # seconds that runs of a killed parent may take to die
 
+def claim(file: Path) -> int | None:
+    """Lock a file, made for that; the descriptor keeps others out for as long as any process has it open.
 
-@contextmanager
-def locked(out: Path) -> Iterator[int]:
-    """Keep others out of a folder; the descriptor keeps them out for as long as any process has it open.
+    Returns:
+        The descriptor, ``None`` where another process has it.
 
     Raises:
-        InputError: if the folder cannot be made, or somebody is at work there.
+        InputError: the file cannot be made.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise InputError(f"the folder {out} cannot be written ({error.strerror}); give another --out") from error
+        raise InputError(f"the folder {file.parent} cannot be written ({error.strerror}); give another --out") from error
     try:
-        give_up = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > give_up:
-                    raise InputError(
-                        f"another lightning seeds is at work in {out}; wait until it ends, or give another --out"
-                    ) from None
-                time.sleep(0.1)
-        yield descriptor
-    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(descriptor)
+        return None
+    return descriptor
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,151 @@
+"""A finished run as one line of JSON: how it is made, and where there are some."""
+
+from __future__ import annotations
+
+import csv
+import platform
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lightning_gans.packaged import results_folder
+from lightning_gans.runs import ledger
+from lightning_gans.runs.experiment import Experiment, settings_of
+
+_POINTS = 50  # of a curve
+ASIDE = "verify"
+"""A folder of runs that count for nothing, among those that do."""
+
+
+def make_line(
+    experiment: Experiment, state: Mapping[str, Any], measured: list[dict[str, Any]], results: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """The record of a finished run.
+
+    Args:
+        experiment: what was trained.
+        state: what the run said of itself, its ``run.json``.
+        measured: its ``evaluation.jsonl``.
+        results: its measures at the end and at their best.
+        **more: ``seed``, ``seconds``, ``threads`` and ``folder``.
+    """
+    device = state.get("device") or (str(measured[-1]["device"]) if measured else None)
+    return {
+        "config": experiment.hash,
+        "model": experiment.model,
+        "dataset": experiment.dataset,
+        "steps": state.get("step"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": state.get("code") or ledger.code_version(),
+        **{name: state.get(name) for name in ("versions", "devices", "precision", "protocol")},
+        "device": device and device_name(device),
+        **more,
+        "results": results,
+        "curve": curve(measured),
+        "settings": settings_of(experiment.config),
+    }
+
+
+def curve(measured: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Measures while training by their steps, at most fifty evenly chosen, the last among them, to five digits."""
+    from lightning_gans.evaluation.records import is_chosen_by
+
+    rows = list({row["step"]: row for row in measured if row.get("stage") == "fit" and "step" in row}.values())
+    kept = rows[:: -max(1, -(-len(rows) // _POINTS))][::-1]
+    names = [name for name in (kept[-1] if kept else {}) if is_chosen_by(name) and all(name in row for row in kept)]
+    return {"step": [row["step"] for row in kept], **{name: [float(f"{row[name]:.5g}") for row in kept] for name in names}}
+
+
+def changes(metrics: Path) -> list[dict[str, Any]]:
+    """How much fixed samples and reconstructions changed, as rows of measures, from a run's ``metrics.csv``."""
+    with open(metrics, newline="") as file:
+        rows = [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return [
+        {"stage": "fit", "step": int(row["step"]), name: float(value)}
+        for row in rows
+        for name, value in row.items()
+        if name and name.startswith("change/")
+    ]
+
+
+def device_name(device: str) -> str:
+    """The graphics card's name for ``cuda:N``, else the processor's."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    match = re.search(r"model name\s*: (.+)", info.read_text()) if info.is_file() else None
+    return match[1] if match else platform.processor() or platform.machine()
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that was begun and has not come to its end, or is still being trained."""
+
+    experiment: Experiment
+    seed: int
+    step: int
+    folder: Path
+
+
+def packaged_lines() -> list[dict[str, Any]]:
+    """The finished runs that come with the package."""
+    return [line for file in sorted(results_folder().glob("*.jsonl")) for line in ledger.read_lines(file)]
+
+
+def lines_below(out: Path) -> tuple[list[dict[str, Any]], list[Unfinished]]:
+    """Finished runs below a folder, those of ``lightning fit`` as well as those of a runner, and the others."""
+    finished = [line for file in sorted(out.rglob("runs.jsonl")) if ASIDE not in file.parts for line in ledger.read_lines(file)]
+    recorded = {(line["config"], line["seed"]) for line in finished}
+    unfinished: dict[tuple[str, int], Unfinished] = {}
+    for folder, state in _runs_below(out):
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        experiment, seed = Experiment((), config), int(config["seed_everything"])
+        key = experiment.hash, seed
+        if key in recorded:
+            continue
+        if state.get("status") == "finished" and not _is_of_runner(folder, out):
+            recorded.add(key)
+            unfinished.pop(key, None)
+            measured = ledger.read_lines(folder / "evaluation.jsonl")
+            more = {"seed": seed, "seconds": state.get("seconds"), "threads": state.get("threads"), "folder": str(folder)}
+            finished.append(make_line(experiment, state, measured, ledger.read_results(folder), **more))
+        else:
+            unfinished[key] = Unfinished(experiment, seed, last_step(folder), folder)
+    return finished, list(unfinished.values())
+
+
+def last_step(folder: Path) -> int:
+    """Of the newest ``metrics.csv`` below a folder, as far as it is written."""
+    for file in by_age(folder, "metrics.csv")[-1:]:
+        try:
+            with open(file, "rb") as opened:
+                column = opened.readline().decode().strip().split(",").index("step")
+                opened.seek(max(opened.tell(), file.stat().st_size - 4096))  # its last line
+                return int(opened.read().decode().splitlines()[-1].split(",")[column])
+        except (OSError, ValueError, IndexError):  # nothing is written yet
+            continue
+    return 0
+
+
+def by_age(folder: Path, pattern: str) -> list[Path]:
+    """Files below a folder, the oldest first."""
+    return sorted(folder.rglob(pattern), key=lambda file: file.stat().st_mtime_ns)
+
+
+def _runs_below(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folders of ``lightning fit`` and what each run said of itself."""
+    for file in sorted(out.rglob("run.json")):
+        rows: Iterable[dict[str, Any]] = ledger.read_lines(file)
+        if ASIDE not in file.parts and (file.parent / "config.yaml").is_file():
+            yield from ((file.parent, row) for row in rows)
+
+
+def _is_of_runner(folder: Path, out: Path) -> bool:
+    return any((above / "attempt.json").is_file() for above in folder.parents if above.is_relative_to(out))

@@ -1,0 +1,84 @@
+"""Which finished runs stand in a table: those of exactly a row's settings; of the others, what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightning_gans.runs.experiment import settings_of
+from lightning_gans.runs.lines import Unfinished
+from lightning_gans.tables.table import Cell, flat
+
+_SAID = 3  # differences
+
+
+@dataclass
+class Sorted:
+    """Runs by their places.
+
+    Args:
+        rows: of each row the finished runs of its settings, by seed.
+        apart: other finished runs, each with what sets it apart from the nearest row.
+        unfinished: a sentence for each run that has not come to its end.
+    """
+
+    rows: dict[str, dict[int, dict[str, Any]]]
+    apart: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+
+
+def sort(cells: Sequence[Cell], lines: Iterable[Mapping[str, Any]], unfinished: Iterable[Unfinished] = ()) -> Sorted:
+    """Put runs in their places.
+
+    Args:
+        cells: the rows of a table under a budget.
+        lines: finished runs; of several of one row and seed the first one counts.
+        unfinished: those that are begun.
+    """
+    found = Sorted({cell.row.name: {} for cell in cells})
+    for line in lines:
+        cell = next((cell for cell in cells if belongs(line, cell)), None)
+        if cell is not None:
+            found.rows[cell.row.name].setdefault(line["seed"], dict(line))
+        else:
+            found.apart.append(_apart(line, cells))
+    for run in unfinished:
+        like = {"config": run.experiment.hash, "settings": settings_of(run.experiment.config)}
+        cell = next((cell for cell in cells if belongs(like, cell)), None)
+        if cell is not None:
+            found.unfinished.append(f"{cell.row.name} seed {run.seed} is unfinished, at step {run.step:,}: {run.folder}")
+    return found
+
+
+def belongs(line: Mapping[str, Any], cell: Cell) -> bool:
+    """Whether a run has exactly the settings of a row.
+
+    A setting that came into the code later counts as being at its default, where the row does not name it.
+    """
+    return line["config"] == cell.experiment.hash or not _differences(line, cell)
+
+
+def _differences(line: Mapping[str, Any], cell: Cell) -> list[str]:
+    """What a run has otherwise, ``lambda_r 0.1 and not 0``."""
+    theirs, ours = (dict(flat(settings)) for settings in (line["settings"], settings_of(cell.experiment.config)))
+    said = []
+    for path in dict.fromkeys([*ours, *theirs]):
+        if path not in theirs and not any(name == path or path.startswith(f"{name}.") for name in cell.named):
+            continue
+        if theirs.get(path) != ours.get(path):
+            said.append(f"{path} {_short(theirs.get(path))} and not {_short(ours.get(path))}")
+    return said
+
+
+def _apart(line: Mapping[str, Any], cells: Sequence[Cell]) -> str:
+    by_row = {cell.row.name: _differences(line, cell) for cell in cells}
+    near = min(by_row, key=lambda name: len(by_row[name]))
+    said = by_row[near]
+    more = f" and {len(said) - _SAID} more" if len(said) > _SAID else ""
+    return f"{line['model']} on {line['dataset']}, seed {line['seed']}, is not {near}: {', '.join(said[:_SAID])}{more}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
