@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: configs and results are installed within the package, and links work outside the repository."""
+"""What pyproject.toml cannot say: configs and results are installed within the package, links work outside the repository."""
 
 import re
 import tomllib

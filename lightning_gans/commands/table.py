@@ -53,9 +53,7 @@ def main(args: list[str]) -> None:
             raise InputError(f"{option} is not among what may be set here; a table's settings are in its file, see --help")
     table, seeds = load_table(given.name), parse_seeds(given.seeds)
     rows = table.pick(given.rows)
-    cells = [Cell(table, row, given.budget, tuple(handed_on)) for row in rows if row.config is not None]
-    table.budget(given.budget)
-
+    cells = table.cells(given.budget, rows, handed_on)
     found = _found(cells, given)
     missing = [
         (cell, Run(cell.experiment, seed, given.out, cell.row.name))

@@ -77,7 +77,7 @@ def run_by_submitit(runs: Sequence[Run], jobs: int, parameters: Mapping[str, Any
                 executor = submitit.AutoExecutor(run.out.resolve() / _LOGS, cluster=cluster)
                 executor.update_parameters(name=f"{run.experiment.name}_{run.seed}", **{"timeout_min": 1440, **parameters})
                 tries[run.key] += 1
-                job = executor.submit(Job(run.experiment.options, run.seed, str(run.out.resolve()), run.label))
+                job = executor.submit(Job(run.experiment, run.seed, run.out.resolve(), run.label))
                 progress.say(f"{run} is job {job.job_id}")
                 at_work.append((run, job))
             time.sleep(_POLL)
@@ -101,14 +101,14 @@ def run_by_submitit(runs: Sequence[Run], jobs: int, parameters: Mapping[str, Any
 class Job:
     """One run, as a job that may be killed and started again anywhere."""
 
-    options: tuple[str, ...]
+    experiment: Experiment
     seed: int
-    out: str
+    out: Path
     label: str
 
     def __call__(self) -> int:
         """How many runs failed: 0 or 1."""
-        return run_missing([Run(Experiment.resolve(self.options), self.seed, Path(self.out), self.label)])
+        return run_missing([Run(self.experiment, self.seed, self.out, self.label)])
 
     def checkpoint(self) -> Any:
         """What submitit is to queue when the job is preempted: the same, which goes on from its last checkpoint."""

@@ -11,7 +11,7 @@ from lightning_gans.runs.ledger import read_lines
 from lightning_gans.runs.lines import packaged_lines
 from lightning_gans.tables.show import fill
 from lightning_gans.tables.sorting import Sorted, sort
-from lightning_gans.tables.table import Cell, load_table
+from lightning_gans.tables.table import load_table
 
 _BLOCK = re.compile(r"(<!-- lightning table (?P<name>\S+) --budget (?P<budget>\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _ROOT = Path(__file__).parents[2]
@@ -46,9 +46,7 @@ def with_tables(text: str) -> str:
 
 def _markdown(name: str, budget: str) -> str:
     table = load_table(name)
-    table.budget(budget)
-    cells = [Cell(table, row, budget) for row in table.rows.values() if row.config is not None]
-    found = sort(cells, packaged_lines())
+    found = sort(table.cells(budget, table.pick([])), packaged_lines())
     found.apart.clear()
     return fill(table, budget, table.pick([]), found).markdown()
 

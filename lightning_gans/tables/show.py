@@ -44,9 +44,7 @@ class Filled:
     def markdown(self) -> str:
         """For a document."""
         lines = [f"**{self.title}**", "", _in_bars(self.head), _in_bars(["---"] * len(self.head))]
-        lines += [
-            _in_bars([cell.replace("  ", "&emsp;", 1) if cell.startswith("  ") else cell for cell in row]) for row in self.rows
-        ]
+        lines += [_in_bars(cell.replace("  ", "&emsp;", 1) for cell in row) for row in self.rows]
         return "\n".join([*lines, "", *(f"{note}  " for note in self.notes)]).rstrip() + "\n"
 
 
@@ -63,7 +61,7 @@ def fill(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart: b
     shown: list[list[str]] = []
     for row in rows:
         lines = list(found.rows.get(row.name, {}).values())
-        shown += _of_row(table, row, lines)
+        shown += _of_row(table, budget, row, lines)
     if table.reference is not None:
         draws = perfect_draws(table.reference)
         values = [Estimate.of(draws[column.key]).mean if column.key in draws else None for column in table.columns]
@@ -73,17 +71,18 @@ def fill(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart: b
     return Filled(title, ["", *(column.title for column in table.columns)], shown, _notes(table, budget, rows, found, apart))
 
 
-def _of_row(table: Table, row: Row, lines: list[dict[str, Any]]) -> list[list[str]]:
+def _of_row(table: Table, budget: str, row: Row, lines: list[dict[str, Any]]) -> list[list[str]]:
     published = [published_text(column, row.published.get(column.key)) for column in table.columns]
     shown = [[row.name, *([""] * len(table.columns))]]
     if any(published):
         shown.append(["  published", *published])
-    if row.config is None:
-        return [*shown, ["  ours", "not built yet", *([""] * (len(table.columns) - 1))]]
     if not lines:
-        return [*shown, ["  ours", "no finished run", *([""] * (len(table.columns) - 1))]]
+        built = row.config is not None
+        why = "no finished run" if table.cells(budget, [row]) else "not under this budget" if built else "not built yet"
+        return [*shown, ["  ours", why, *([""] * (len(table.columns) - 1))]]
     count = "one seed" if len(lines) == 1 else f"n = {len(lines)}"
-    last = [our_text(column, lines, "last", row.published.get(column.key)) for column in table.columns]
+    beside = row.published if table.budget(budget).compares else {}
+    last = [our_text(column, lines, "last", beside.get(column.key)) for column in table.columns]
     shown.append([f"  ours, {count}", *last])
     if any(column.has_best for column in table.columns):
         best = [our_text(column, lines, "best") if column.has_best else "" for column in table.columns]
@@ -99,8 +98,8 @@ def _notes(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart:
     lines = [line for row in rows for line in found.rows.get(row.name, {}).values()]
     if lines:
         notes.append(
-            "Ours: mean [95 % bootstrap interval over training seeds] at the end, and below it at each run's best; one seed has no "
-            f"interval. Made on {_made_on(lines)}."
+            "Ours: mean [95 % bootstrap interval over training seeds] at the end, and below it at each run's best; one seed "
+            f"has no interval. Made on {_made_on(lines)}."
         )
     notes += [f"{row.name}: {row.remark}" for row in rows if row.remark]
     notes += table.remarks

@@ -64,7 +64,7 @@ def _differences(line: Mapping[str, Any], cell: Cell) -> list[str]:
     theirs, ours = (dict(flat(settings)) for settings in (line["settings"], settings_of(cell.experiment.config)))
     said = []
     for path in dict.fromkeys([*ours, *theirs]):
-        if path not in theirs and not any(name == path or path.startswith(f"{name}.") for name in cell.named):
+        if path not in theirs and path not in cell.named:
             continue
         if theirs.get(path) != ours.get(path):
             said.append(f"{path} {_short(theirs.get(path))} and not {_short(ours.get(path))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +30,15 @@ class Budget:
         about: in a sentence, for the reader of the table.
         options: settings of all rows.
         rows: settings of single rows, by their names.
+        only: whether no other rows are trained under it.
+        compares: whether what comes of it is set against the published numbers.
     """
 
     about: str
     options: Mapping[str, Any] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: bool = False
+    compares: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,21 @@ class Table:
             raise InputError(f"{self.name} has no budget {name}{near(name, self.budgets)}; it has {', '.join(self.budgets)}")
         return self.budgets[name]
 
+    def cells(self, budget: str, rows: Iterable[Row], extra: Sequence[str] = ()) -> list[Cell]:
+        """What can be trained of some rows under a budget.
+
+        Args:
+            budget: by name.
+            rows: of the table.
+            extra: options on which no result depends.
+
+        Raises:
+            InputError: there is no such budget.
+        """
+        found = self.budget(budget)
+        taken = [row for row in rows if row.config is not None and (row.name in found.rows or not found.only)]
+        return [Cell(self, row, budget, tuple(extra)) for row in taken]
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -177,9 +196,25 @@ def load_table(name: str) -> Table:
         raise InputError(f"there is no table {name}{near(name, table_names())}; there are {', '.join(table_names())}")
     content = read_config(file)
     try:
-        return _table(file.stem, content)
+        return _table(file.stem, _with_runs(content))
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise InputError(f"{file} is no table: {error}; see the tables in {_FOLDER}") from error
+
+
+def _with_runs(content: dict[str, Any]) -> dict[str, Any]:
+    """A file's content; where it says whose runs it shows, with the rows, options and budgets of that table."""
+    if "runs" not in content:
+        return content
+    base = read_config(_FOLDER / f"{content['runs']}.yaml")
+    rows = {
+        name: {
+            **{key: value for key, value in row.items() if key in ("config", "options")},
+            **content.get("rows", {}).get(name, {}),
+        }
+        for name, row in base["rows"].items()
+    }
+    mine = {key: value for key, value in content.items() if key != "runs"}
+    return {"options": base.get("options", {}), "budgets": base["budgets"], **mine, "rows": rows}
 
 
 def _table(name: str, content: dict[str, Any]) -> Table:

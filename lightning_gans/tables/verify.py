@@ -50,8 +50,8 @@ def verify(cells: Sequence[Cell], found: Sorted, out: Path, train: Callable[[lis
 def compare(name: str, before: dict[str, Any], now: dict[str, Any], others: Sequence[dict[str, Any]] = ()) -> tuple[bool, str]:
     """Whether two runs of one config and seed are the same, and a sentence.
 
-    To the last bit where machine and versions are the same; elsewhere each measure must be within the 95 % interval of the row's
-    seeds, which takes two of them.
+    To the last bit where machine and versions are the same; elsewhere each measure must be within the 95 % interval of the
+    row's seeds, which takes two of them.
 
     Args:
         name: what the sentence begins with.
