@@ -25,7 +25,7 @@ _SHOWN = 8
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One seed of an experiment, in ``OUT/HASH/seedN``.
 
