@@ -25,7 +25,7 @@ demo: setup  ## train GAAN on 25 Gaussians for six to seven minutes, count its m
 	@rm -rf $(DEMO)
 	@# The networks are small: one thread is faster than two.
 	OMP_NUM_THREADS=1 $(BIN)/lightning fit --config gaan_grid25_demo --model.compile $(COMPILE) --trainer.default_root_dir $(DEMO)
-	@$(BIN)/python -m lightning_gans.tables.gaan_table2 --report $(DEMO)
+	@$(BIN)/lightning table gaan_2 --rows GAAN_2 --budget short --out $(DEMO) --show
 	@echo "Pictures: $(DEMO)/gaan_grid25/version_0/pictures (samples_over_training.png, latent_map.png)"
 
 test: setup  ## run the tests
@@ -42,8 +42,8 @@ bench: setup  ## measure speed against hand-written loops, as ratios within one 
 data: setup  ## say which datasets are under data/ and where to get the others; pack those that are there
 	$(BIN)/lightning data
 
-table: setup  ## Table 2 of GAAN, 3 seeds of 60 epochs (about an hour and a half on two cores)
-	$(BIN)/python -m lightning_gans.tables.gaan_table2 --epochs 60 --seeds 0 1 2 --jobs 2
+table: setup  ## make the tables in README and docs of the lines in docs/results
+	$(BIN)/python -m lightning_gans.tables.publish
 
 clean:  ## remove the environment, keep runs and data
 	rm -rf $(VENV)

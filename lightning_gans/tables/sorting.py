@@ -76,7 +76,10 @@ def _apart(line: Mapping[str, Any], cells: Sequence[Cell]) -> str:
     near = min(by_row, key=lambda name: len(by_row[name]))
     said = by_row[near]
     more = f" and {len(said) - _SAID} more" if len(said) > _SAID else ""
-    return f"{line['model']} on {line['dataset']}, seed {line['seed']}, is not {near}: {', '.join(said[:_SAID])}{more}"
+    numbers = [(column, column.value(line)) for column in cells[0].table.columns]
+    has = "".join(f" {column.title} {value:.{column.digits}f}," for column, value in numbers if value is not None)
+    what = f"{line['model']} on {line['dataset']}, seed {line['seed']},"
+    return f"{what}{f' with{has}' if has else ''} is not {near}: {', '.join(said[:_SAID])}{more}"
 
 
 def _short(value: Any) -> str:

@@ -125,7 +125,7 @@ def test_runs_of_fit_below_the_folder_count_where_they_are_the_very_same(tmp_pat
     (own / "attempt.json").write_text("{}")  # a runner's, which has not recorded it yet
     found = sort(cells, *lines_below(tmp_path))
     assert {seed: run["results"]["last"]["modes"]["value"] for seed, run in found.rows["GAAN_2"].items()} == {0: 25, 4: 23}
-    assert found.apart == ["GAAN on grid25, seed 5, is not GAAN_2: trainer.max_epochs 2 and not 60"]
+    assert found.apart == ["GAAN on grid25, seed 5, with modes 1.00, is not GAAN_2: trainer.max_epochs 2 and not 60"]
     unfinished = sorted(said.partition(",")[0] for said in found.unfinished)
     assert unfinished == ["GAAN_2 seed 6 is unfinished", "GAAN_2 seed 9 is unfinished"]
     assert "at step 7" in found.unfinished[0]
