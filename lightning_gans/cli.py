@@ -34,7 +34,7 @@ from lightning_gans.running.defaults import About, complete
 from lightning_gans.running.place import give_back
 from lightning_gans.running.record import KeepRecord
 from lightning_gans.running.stopping import ending_by_signals, how_to_go_on
-from lightning_gans.runs.experiment import config_hash
+from lightning_gans.runs.hashing import config_hash
 from lightning_gans.told_to_end import EndTogether
 from lightning_gans.witness import Witness
 

@@ -22,7 +22,8 @@ import yaml
 from lightning_gans.commands import seeds as command
 from lightning_gans.errors import InputError
 from lightning_gans.runs import ledger
-from lightning_gans.runs.experiment import Experiment, config_hash, parse_seeds
+from lightning_gans.runs.experiment import Experiment, parse_seeds
+from lightning_gans.runs.hashing import config_hash
 from lightning_gans.runs.lines import device_name
 from lightning_gans.runs.run import Run
 from lightning_gans.runs.summary import mean_std, show_mean_std

@@ -14,7 +14,7 @@ from lightning_gans.commands._pictures import save_and_say
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.records import is_better, is_measure
 from lightning_gans.figures import plots
-from lightning_gans.runs.experiment import config_hash
+from lightning_gans.runs.hashing import config_hash
 from lightning_gans.runs.ledger import read_lines
 from lightning_gans.runs.summary import mean_std
 

@@ -1,14 +1,13 @@
-"""What ``lightning fit`` is to train, with which seeds, and what tells two configs apart."""
+"""What ``lightning fit`` is to train, and with which seeds."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +16,9 @@ from typing import Any
 import yaml
 
 from lightning_gans.errors import InputError
+from lightning_gans.runs.hashing import ASIDE, config_hash
 
 _FIT = [sys.executable, "-m", "lightning_gans", "fit"]
-# What a result does not depend on
-_ASIDE = (
-    "seed_everything",
-    "ckpt_path",
-    "weights_only",
-    "pictures",
-    *(f"trainer.{name}" for name in ("default_root_dir", "logger", "enable_progress_bar", "enable_model_summary")),
-    *(f"{section}.{name}" for section, name in (("data", "root"), ("data", "download"))),
-    *(f"evaluation.{name}" for name in ("cache_dir", "download", "weights_path")),
-)
 _OURS = {
     "--seed_everything": "give --seeds",
     "--trainer.default_root_dir": "give --out",
@@ -117,23 +107,9 @@ class Experiment:
         return [*_FIT[:-1], stage, "--trainer.enable_progress_bar=false", *self.options, *own]
 
 
-def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a result depends on: a config without seed, folders, loggers and pictures."""
-    kept = deepcopy(dict(config))
-    for path in _ASIDE:
-        section, _, name = path.rpartition(".")
-        (kept.get(section) or {} if section else kept).pop(name, None)
-    return kept
-
-
 def is_aside(option: str) -> bool:
     """Whether no result depends on an option of ``lightning fit``, and the runner does not set it itself."""
-    return any(option == path or option.startswith(f"{path}.") for path in _ASIDE) and f"--{option}" not in _OURS
-
-
-def config_hash(config: Mapping[str, Any]) -> str:
-    """Ten hexadecimal digits that differ where results may."""
-    return hashlib.sha256(json.dumps(settings_of(config), sort_keys=True, default=str).encode()).hexdigest()[:10]
+    return any(option == path or option.startswith(f"{path}.") for path in ASIDE) and f"--{option}" not in _OURS
 
 
 def _resolved(options: Sequence[str]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import yaml
 
 from lightning_gans.packaged import results_folder
 from lightning_gans.runs import ledger
-from lightning_gans.runs.experiment import Experiment, settings_of
+from lightning_gans.runs.experiment import Experiment
+from lightning_gans.runs.hashing import settings_of
 
 _POINTS = 50  # of a curve
 ASIDE = "verify"

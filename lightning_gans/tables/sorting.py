@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightning_gans.runs.experiment import settings_of
+from lightning_gans.runs.hashing import settings_of
 from lightning_gans.runs.lines import Unfinished
 from lightning_gans.tables.table import Cell, flat
 

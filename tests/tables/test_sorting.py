@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lightning_gans.runs.experiment import config_hash, settings_of
+from lightning_gans.runs.hashing import config_hash, settings_of
 from lightning_gans.runs.lines import lines_below, make_line
 from lightning_gans.tables.show import fill
 from lightning_gans.tables.sorting import belongs, sort
