@@ -31,6 +31,7 @@ PRIVATE_NAMES = (
     "lightning.pytorch.callbacks:ModelCheckpoint._save_topk_checkpoint",
     "lightning.pytorch.callbacks:ModelCheckpoint._save_last_checkpoint",
     "lightning.pytorch.callbacks:ModelCheckpoint._link_checkpoint",
+    "lightning.pytorch.loggers.csv_logs:ExperimentWriter._check_log_dir_exists",
     "lightning.pytorch.callbacks:EarlyStopping._run_early_stopping_check",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""

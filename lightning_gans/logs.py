@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
 
 
 def run_folder(trainer: Trainer) -> Path:
@@ -23,6 +25,13 @@ def run_folder(trainer: Trainer) -> Path:
 def data_of(trainer: Trainer) -> Any:
     """The data module of a run, ``None`` where it was given loaders."""
     return getattr(trainer, "datamodule", None)
+
+
+def step_of_weights(trainer: Trainer) -> int:
+    """The training batches that the weights at hand have seen: Lightning leaves those of a checkpoint aside but in ``fit``."""
+    if trainer.state.fn == TrainerFn.FITTING or trainer.ckpt_path is None:
+        return trainer.global_step
+    return int(torch.load(trainer.ckpt_path, map_location="cpu", mmap=True, weights_only=True)["global_step"])
 
 
 def what_is_left(trainer: Trainer | None) -> str:

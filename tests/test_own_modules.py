@@ -186,7 +186,7 @@ def test_it_is_validated_tested_and_drawn_by_the_command(command: Callable[..., 
     for stage in ("validate", "test", "predict"):
         assert command(stage, "--model=mine.Mine", "--data.num_predict=3") == ""
     assert len([*tmp_path.rglob("evaluation.jsonl")]) == 2
-    assert [*tmp_path.rglob("samples/*.png")]
+    assert [*tmp_path.rglob("samples/step=0/*.png")]
 
 
 def test_what_it_lacks_is_named(command: Callable[..., str]) -> None:
