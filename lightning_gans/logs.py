@@ -11,6 +11,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
+from lightning_gans.lightning_internals import log_by
+
 
 def run_folder(trainer: Trainer) -> Path:
     """The folder of the run's checkpoints, records and pictures, the same on every rank."""
@@ -32,6 +34,12 @@ def step_of_weights(trainer: Trainer) -> int:
     if trainer.state.fn == TrainerFn.FITTING or trainer.ckpt_path is None:
         return trainer.global_step
     return int(torch.load(trainer.ckpt_path, map_location="cpu", mmap=True, weights_only=True)["global_step"])
+
+
+def one_axis(trainer: Trainer) -> None:
+    """Let what a module logs by ``self.log`` stand where ``log_numbers`` has its own: at the number of batches so far."""
+    fixed = None if trainer.state.fn == TrainerFn.FITTING else step_of_weights(trainer)
+    log_by(trainer, lambda: trainer.global_step if fixed is None else fixed)
 
 
 def what_is_left(trainer: Trainer | None) -> str:

@@ -22,7 +22,7 @@ from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.metrics.modes import has_stacked_digits
 from lightning_gans.evaluation.real.images import RealImages
 from lightning_gans.evaluation.settings import Settings
-from lightning_gans.logs import data_of, log_best_and_last, log_numbers, run_folder, step_of_weights
+from lightning_gans.logs import data_of, log_best_and_last, log_numbers, one_axis, run_folder, step_of_weights
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
 
@@ -110,6 +110,7 @@ class Evaluation(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Train a classifier that is not there only now, when nothing is refused any more."""
+        one_axis(trainer)
         data = data_of(trainer)
         if self._evaluator is None and isinstance(pl_module, Generates) and hasattr(data, "fingerprint"):
             self._evaluator = self.evaluator(data)

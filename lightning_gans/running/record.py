@@ -22,8 +22,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from lightning_gans.differences import differences
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.lightning_internals import log_from_step
-from lightning_gans.logs import data_of, log_numbers, run_folder, step_of_weights
+from lightning_gans.logs import data_of, log_numbers, one_axis, run_folder
 from lightning_gans.running.place import RECORD, RunFiles, give_back
 from lightning_gans.running.wandb_runs import stored_run
 from lightning_gans.runs.ledger import code_version
@@ -56,8 +55,7 @@ class KeepRecord(SaveConfigCallback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save only now that models and data have been set up, so that a refused run leaves nothing."""
         self._began = True
-        if trainer.state.fn != TrainerFn.FITTING and trainer.ckpt_path is not None:
-            log_from_step(trainer, step_of_weights(trainer))
+        one_axis(trainer)
         super().setup(trainer, pl_module, cast(TrainerFn, trainer.state.fn).value)
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
