@@ -55,6 +55,7 @@ _LAZY = {
     "evaluate": "evaluation",
     "Pictures": "figures",
     "InputError": "errors",
+    "CheckpointFiles": "checkpoint_files",
 }
 
 

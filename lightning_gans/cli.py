@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from lightning_gans.packaged import with_configs
 from lightning_gans.players import ClipAlgorithm
 from lightning_gans.ranks import Launcher
 from lightning_gans.running.defaults import About, complete
-from lightning_gans.running.place import give_back
+from lightning_gans.running.place import give_back, of_checkpoint
 from lightning_gans.running.record import KeepRecord
 from lightning_gans.running.stopping import ending_by_signals, how_to_go_on
 from lightning_gans.runs.hashing import config_hash
@@ -93,14 +94,23 @@ class GamesCLI(ConfigCLI):
         model, dataset = type(self.model).__name__, Path(getattr(self.datamodule, "dataset", "data")).stem
         config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
         name, checkpoint = f"{model.lower()}_{dataset}", config.get("ckpt_path")
+        stored = load_checkpoint(Path(checkpoint)) if checkpoint else {}
         return About(
             name=name,
             stage=str(self.subcommand),
             group=f"{name}-{config_hash(config)}",
             tags=[model, dataset],
             seed=config.get("seed_everything"),
-            stored=load_checkpoint(Path(checkpoint)).get("wandb", {}) if checkpoint else {},
+            stored=stored.get("wandb", {}),
+            belongs_to=None if self.subcommand == "fit" or not stored else _run_of(stored, checkpoint, config),
         )
+
+
+def _run_of(stored: Mapping[str, Any], checkpoint: str, config: Mapping[str, Any]) -> Path | None:
+    """The folder of the run that saved a checkpoint, unless another root than its own is asked for."""
+    before, now = yaml.safe_load(stored.get("config", "{}")).get("trainer", {}), config["trainer"]
+    asked = now["default_root_dir"] not in (None, before.get("default_root_dir"))
+    return None if asked else of_checkpoint(Path(checkpoint))
 
 
 _DEFAULTS = {"num_sanity_val_steps": 0}

@@ -19,7 +19,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.functional import FunctionalPlayer
 from lightning_gans.history import LossHistory
 from lightning_gans.hyperparameters import save_hyperparameters
-from lightning_gans.logs import data_of, what_is_left
+from lightning_gans.logs import data_of, one_axis, what_is_left
 from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.resuming import StartFrom
@@ -181,6 +181,7 @@ class Game(StepNoise):
 
     def on_fit_start(self) -> None:
         self._draws = Draws(self.device)
+        one_axis(self.trainer)
 
     def on_train_start(self) -> None:
         players = self._players

@@ -23,6 +23,7 @@ PRIVATE_NAMES = (
     "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher",
     "lightning.pytorch.strategies.launchers.subprocess_script:_SubprocessScriptLauncher._call_children_scripts",
     "lightning.pytorch.loops.training_epoch_loop:_TrainingEpochLoop._broadcast_sigterm_tensor",
+    "lightning.pytorch.trainer.connectors.logger_connector.logger_connector:_LoggerConnector.log_metrics",
     "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
     "jsonargparse._util:check_import_path",
     "jsonargparse._typehints:check_import_path",
@@ -31,6 +32,7 @@ PRIVATE_NAMES = (
     "lightning.pytorch.callbacks:ModelCheckpoint._save_topk_checkpoint",
     "lightning.pytorch.callbacks:ModelCheckpoint._save_last_checkpoint",
     "lightning.pytorch.callbacks:ModelCheckpoint._link_checkpoint",
+    "lightning.pytorch.loggers.csv_logs:ExperimentWriter._check_log_dir_exists",
     "lightning.pytorch.callbacks:EarlyStopping._run_early_stopping_check",
 )
 """Where they are, as ``pkgutil.resolve_name`` reads it; a test sees that the installed version has them all."""
@@ -65,9 +67,18 @@ def wandb_settings(logger: WandbLogger) -> dict[str, Any]:
     return logger._wandb_init
 
 
-def log_from_step(trainer: Trainer, step: int) -> None:
-    """Let what ``validate`` and ``test`` log stand at the step of the weights: Lightning would begin anew at 0."""
-    trainer.fit_loop.epoch_loop._batches_that_stepped = step
+def log_by(trainer: Trainer, step: Callable[[], int]) -> None:
+    """Let what modules log stand at ``step()``: Lightning has a batch at the number of those before it, and tests at 0."""
+    connector, loop = trainer._logger_connector, trainer.fit_loop.epoch_loop
+
+    def log_metrics(*args: Any, **kwargs: Any) -> None:
+        before, loop._batches_that_stepped = loop._batches_that_stepped, step()
+        try:
+            type(connector).log_metrics(connector, *args, **kwargs)
+        finally:
+            loop._batches_that_stepped = before
+
+    connector.log_metrics = log_metrics  # type: ignore[method-assign]
 
 
 SET_AT_EVERY_HOOK = "_current_fx_name"

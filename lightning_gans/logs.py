@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
+
+from lightning_gans.lightning_internals import log_by
 
 
 def run_folder(trainer: Trainer) -> Path:
@@ -23,6 +27,19 @@ def run_folder(trainer: Trainer) -> Path:
 def data_of(trainer: Trainer) -> Any:
     """The data module of a run, ``None`` where it was given loaders."""
     return getattr(trainer, "datamodule", None)
+
+
+def step_of_weights(trainer: Trainer) -> int:
+    """The training batches that the weights at hand have seen: Lightning leaves those of a checkpoint aside but in ``fit``."""
+    if trainer.state.fn == TrainerFn.FITTING or trainer.ckpt_path is None:
+        return trainer.global_step
+    return int(torch.load(trainer.ckpt_path, map_location="cpu", mmap=True, weights_only=True)["global_step"])
+
+
+def one_axis(trainer: Trainer) -> None:
+    """Let what a module logs by ``self.log`` stand where ``log_numbers`` has its own: at the number of batches so far."""
+    fixed = None if trainer.state.fn == TrainerFn.FITTING else step_of_weights(trainer)
+    log_by(trainer, lambda: trainer.global_step if fixed is None else fixed)
 
 
 def what_is_left(trainer: Trainer | None) -> str:

@@ -30,10 +30,15 @@ _NOT_BY_NAME = re.compile(r"'(\w+)' object has no attribute 'keys'|argument of t
 # Advice on how a class may be written, a paragraph
 _ADVICE, _SUBCLASSES = " or a dict ", " Subclass types expect"
 # A class that is neither one of ours nor written with its module
-_NO_CLASS = "Expected a dot import path string: "
+_NO_CLASS = re.compile(r"Expected a dot import path string: |Unexpected import path format: ")
+# A number beside which some other type would do as well
+_NUMBER = re.compile(r"Expected a <class '(?:int|float)'>")
 _NOT_IN_MODULE = re.compile(r"module '[\w.]+' has no attribute '(\w+)'$")
 # An option that there is not
 _NO_OPTION = re.compile(r"unrecognized arguments: --([\w.]+)|ption '([\w.]+)' is not accepted$|ot accept option '([\w.]+)'$")
+
+# Settings whose class nobody has named are taken for those of its base
+_OF_BASE, _GIVEN = re.compile(r"Option '(\w+)' is not accepted$"), "Given value: "
 
 # Others in the chain, such as KeyError, say nothing to a reader
 _REASONS = (InputError, TypeError, ValueError, AttributeError, ImportError)
@@ -90,8 +95,9 @@ def of_parser(error: InputError) -> str:
     chain = [*causes(error)]
     keys = [match[1] for link in chain if (match := _KEY.match(str(link)))]
     reasons = [link for link in chain if isinstance(link, _REASONS)]
-    others = _MEMBER.findall(str(reasons[-2])) if len(reasons) > 1 else []
-    reason = _reason(_KEY.sub("", str(reasons[-1]), count=1), others)
+    above = str(reasons[-2]) if len(reasons) > 1 else ""
+    said = _KEY.sub("", str(reasons[-1]), count=1)
+    reason = _of_no_class(said, above) or _reason(said, _MEMBER.findall(above))
     return f"{'.'.join(dict.fromkeys(keys))}: {reason} {_HELP}".removeprefix(": ")
 
 
@@ -110,11 +116,21 @@ def of_members(error: Exception) -> str:
     return said[-1].rstrip(".") if said else first_sentence(error)
 
 
+def _of_no_class(said: str, above: str) -> str | None:
+    """What to write where settings are those of a class that is not named, such as ``{lr: 0.1}`` for an optimiser."""
+    option, (types, _, value) = _OF_BASE.search(said), above.partition(_GIVEN)
+    if option is None or "class_path" in value or not ("Callable[" in types or f"'{option[1]}':" in value):
+        return None
+    written = f"{{class_path: module.Class, init_args: {{{option[1]}: ...}}}}"
+    return f"{said} where no class_path names a class that takes it; write {written}"
+
+
 def _reason(said: str, others: list[str]) -> str:
     """What is wrong with a value, after what other types that it may have say of it."""
     said = " ".join(said.split())
-    named = next((text.removeprefix(_NO_CLASS) for text in (said, *others) if text.startswith(_NO_CLASS)), None)
-    if named is not None:
+    classes = [match for text in (said, *others) if (match := _NO_CLASS.match(text))]
+    if classes and not _NUMBER.match(said):
+        named = classes[0].string[classes[0].end() :]
         return f"there is no class {named}{near(named, class_names())}; name a paper or give module.Class"
     if (missing := _NOT_IN_MODULE.search(said)) is not None:
         return f"{said}{near(missing[1], class_names())}"
@@ -124,7 +140,7 @@ def _reason(said: str, others: list[str]) -> str:
         return f"settings by name, with class_path and init_args, are needed, not a {kind[1] or kind[2]}"
     said, got, value = said.partition(_VALUE)
     said, value = said.partition(_ADVICE)[0], value.partition(_SUBCLASSES)[0]
-    others = [other.partition(_ADVICE)[0] for other in others]
+    others = [other.partition(_ADVICE)[0] for other in others if not _NO_CLASS.match(other)]
     expected = [said, *(other.removeprefix("Expected ") for other in others[1:] if other != _NO_MEMBER)] if got else [said]
     shown = _LITERAL.sub(r"one of \1", _CLASS.sub(r"\1", " or ".join(expected))).rstrip(".")
     return f"{shown}, not {value.rstrip('.')}" if got else shown

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+import lightning_gans
 from lightning_gans import InputError, trust
 from lightning_gans.checkpoint_files import CheckpointFiles
 from lightning_gans.checkpoints import finite, load_checkpoint, stored_config
+from tests.helpers import Duel, fit, saving
 
 STATE = {"weight": torch.arange(2000.0)}
 GOOD: dict[str, Any] = {"state_dict": STATE, "global_step": 3, "epoch": 0, "config": "model: {class_path: GAN}"}
@@ -23,6 +25,13 @@ GOOD: dict[str, Any] = {"state_dict": STATE, "global_step": 3, "epoch": 0, "conf
 def file(tmp_path: Path) -> Path:
     CheckpointFiles().save_checkpoint(GOOD, tmp_path / "last.ckpt")
     return tmp_path / "last.ckpt"
+
+
+def test_a_trainer_from_python_takes_it_as_a_plugin(tmp_path: Path) -> None:
+    settings: Any = saving(tmp_path)
+    trainer = fit(Duel(), 2, plugins=[lightning_gans.CheckpointFiles()], **settings)
+    assert isinstance(trainer.strategy.checkpoint_io, CheckpointFiles)
+    assert load_checkpoint(tmp_path / "step=2.ckpt")["global_step"] == 2
 
 
 # Read

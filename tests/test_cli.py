@@ -121,9 +121,9 @@ def records(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "evaluation.jsonl").read_text().splitlines()]
 
 
-def logged(run: Path, column: str) -> dict[int, float]:
+def logged(run: Path, column: str, file_name: str = "metrics.csv") -> dict[int, float]:
     """A column of metrics.csv by step."""
-    with open(run / "metrics.csv", newline="") as file:
+    with open(run / file_name, newline="") as file:
         return {int(row["step"]): float(row[column]) for row in csv.DictReader(file) if row.get(column)}
 
 
@@ -237,7 +237,8 @@ def test_a_game_in_a_file_of_the_users_own_is_trained_measured_and_drawn(folder:
     assert records(run)[0]["model"] == "MyGame"
     assert_shows_something(run / "pictures" / "samples_0000002.png")
     main(["test", *SMALL, "--trust", f"--ckpt_path={last(run)}"])
-    assert records(the_run(folder, 1))[0]["registered"] == records(run)[0]["registered"]
+    fitted, tested = records(run)
+    assert tested["registered"] == fitted["registered"]
 
 
 # Which setting
@@ -273,7 +274,7 @@ def test_single_players_get_optimizers_of_their_own(folder: Path) -> None:
 
 @pytest.mark.parametrize("stage", ["validate", "test"])
 def test_a_checkpoint_alone_restores_its_config_and_measures_the_same(stage: str, trained: Path, folder: Path) -> None:
-    main([stage, *SMALL, f"--ckpt_path={last(trained)}"])
+    main([stage, *SMALL, f"--ckpt_path={last(trained)}", "--trainer.default_root_dir=runs"])
     run = the_run(folder)
     settings = yaml.safe_load((run / f"config_{stage}.yaml").read_text())
     assert settings["model"]["init_args"]["lambda_r"] == 0.3
@@ -286,14 +287,14 @@ def test_a_checkpoint_alone_restores_its_config_and_measures_the_same(stage: str
 
 def test_the_command_line_beats_the_checkpoint_and_says_so(trained: Path, folder: Path) -> None:
     with pytest.warns(UserWarning, match=r"lambda_r was 0\.3 in the checkpoint, this run goes on with 0\.5"):
-        main(["test", *SMALL, f"--ckpt_path={last(trained)}", "--model.lambda_r=0.5"])
+        main(["test", *SMALL, f"--ckpt_path={last(trained)}", "--model.lambda_r=0.5", "--trainer.default_root_dir=runs"])
     settings = yaml.safe_load((the_run(folder) / "config_test.yaml").read_text())
     assert settings["model"]["init_args"]["lambda_r"] == 0.5
 
 
 def test_predict_writes_images(drawn: Path, folder: Path) -> None:
-    main(["predict", *SMALL, f"--ckpt_path={last(drawn)}", "--data.num_predict=3"])
-    images = sorted((the_run(folder) / "samples").glob("*.png"))
+    main(["predict", *SMALL, f"--ckpt_path={last(drawn)}", "--data.num_predict=3", "--trainer.default_root_dir=runs"])
+    images = sorted((the_run(folder) / "samples" / "step=2").glob("*.png"))
     assert [image.name for image in images] == ["000000.png", "000001.png", "000002.png"]
     for image in images:
         assert_shows_something(image)
@@ -301,8 +302,8 @@ def test_predict_writes_images(drawn: Path, folder: Path) -> None:
 
 
 def test_predict_draws_points(trained: Path, folder: Path) -> None:
-    main(["predict", *SMALL, f"--ckpt_path={last(trained)}"])
-    (picture,) = (the_run(folder) / "samples").iterdir()
+    main(["predict", *SMALL, f"--ckpt_path={last(trained)}", "--trainer.default_root_dir=runs"])
+    (picture,) = (the_run(folder) / "samples" / "step=2").iterdir()
     assert_shows_something(picture)
 
 

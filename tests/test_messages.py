@@ -19,12 +19,16 @@ from typing import Any, Literal
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.cli import OptimizerCallable
 
 from lightning_gans import messages
 from lightning_gans.command_line import ParseError, Parser, refused_in_one_sentence
 from lightning_gans.errors import InputError
 from lightning_gans.priors import Prior
 
+OF_NO_CLASS = (
+    "not accepted where no class_path names a class that takes it; write {class_path: module.Class, init_args: {lr: ...}}"
+)
 HELP = " (see lightning fit --help)"
 
 
@@ -36,6 +40,8 @@ def parser() -> Parser:
     it.add_argument("--modes", type=Literal["gaan", "ali"])
     it.add_subclass_arguments(Prior, "prior")
     it.add_argument("--callback", type=list[Callback] | Callback | None)
+    it.add_argument("--optimizer", type=OptimizerCallable | None)
+    it.add_argument("--optimizers", type=dict[str, OptimizerCallable] | None)
     return it
 
 
@@ -59,6 +65,11 @@ def parser() -> Parser:
         (["--prior=lightning_gans.Uniform", "--prior.tim=1"], "prior: Option 'tim' is not accepted (did you mean dim?)"),
         (["--nonsense=1"], "unrecognized arguments: --nonsense=1"),
         (["--mdoes=ali"], "unrecognized arguments: --mdoes=ali (did you mean --modes?)"),
+        (["--optimizer={lr: 0.1}"], f"optimizer: Option 'lr' is {OF_NO_CLASS}"),
+        (["--optimizer.lr=0.1"], f"optimizer: Option 'lr' is {OF_NO_CLASS}"),
+        (["--optimizers={generator: {lr: 0.1}}"], f"optimizers: Option 'lr' is {OF_NO_CLASS}"),
+        (["--optimizer=0.1"], "optimizer: there is no class 0.1; name a paper or give module.Class"),
+        (["--optimizer=torch.optim.SGD", "--optimizer.lr=x"], "optimizer.lr: Expected float, not x"),
         (["--size"], "argument --size: expected one argument"),
     ],
 )

@@ -11,12 +11,13 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
 import lightning_gans
-from lightning_gans import EMA, Batch, Images, InputError, Uniform
+from lightning_gans import EMA, Batch, Evaluation, Images, InputError, Uniform
 from lightning_gans.cli import main
-from tests.helpers import Duel, fit, make_trainer, saving
+from tests.helpers import Duel, fit, in_training, logged, make_trainer, saving
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -126,6 +127,31 @@ def test_without_anything_held_out_it_says_so() -> None:
         fit(Validated(), 1)  # type: ignore[arg-type]
 
 
+class Logging(Plain):
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        self.log("mine", loss)
+        self.log("mean", loss, on_step=False, on_epoch=True)
+        return loss
+
+
+def test_what_it_logs_stands_where_the_measures_do(tmp_path: Path) -> None:
+    measuring = Evaluation(num_samples=50, every_n_steps=2)
+    fit(Logging(), 4, logger=CSVLogger(tmp_path), log_every_n_steps=2, callbacks=[measuring])  # type: ignore[arg-type]
+    assert {*logged(tmp_path, "mine")} == {*logged(tmp_path, "eval/modes")} == {2, 4}
+    assert {*logged(tmp_path, "mean")} == {4}
+
+
+def test_what_a_game_logs_by_itself_stands_where_its_losses_do(tmp_path: Path) -> None:
+    def play(self: Duel, batch: Batch) -> None:
+        self.alternate(batch)
+        if in_training(self):
+            self.log("mine", 1.0)
+
+    fit(Duel(play), 4, logger=CSVLogger(tmp_path), log_every_n_steps=2)
+    assert {*logged(tmp_path, "mine")} == {*logged(tmp_path, "loss/generator")} == {2, 4}
+
+
 @pytest.mark.parametrize(("precision", "dtype"), [("64-true", torch.float64), ("bf16-true", torch.bfloat16)])
 def test_its_inputs_are_in_its_precision(precision: str, dtype: torch.dtype) -> None:
     model = Plain()
@@ -186,7 +212,7 @@ def test_it_is_validated_tested_and_drawn_by_the_command(command: Callable[..., 
     for stage in ("validate", "test", "predict"):
         assert command(stage, "--model=mine.Mine", "--data.num_predict=3") == ""
     assert len([*tmp_path.rglob("evaluation.jsonl")]) == 2
-    assert [*tmp_path.rglob("samples/*.png")]
+    assert [*tmp_path.rglob("samples/step=0/*.png")]
 
 
 def test_what_it_lacks_is_named(command: Callable[..., str]) -> None:

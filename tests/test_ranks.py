@@ -89,6 +89,45 @@ def _runs(pid: int) -> bool:
         return False
 
 
+HIT = """
+import os, signal
+from lightning.pytorch import Callback
+from lightning_gans import ranks
+
+ranks._STANDING = 1.0
+
+
+class Hit(Callback):
+    def on_train_batch_start(self, trainer, *args):
+        if trainer.global_step == 2 and trainer.global_rank == 1:
+            os.kill(os.getpid(), signal.{name})
+"""
+SHORT = ("--evaluation.modes=null", "--pictures.kinds=[]", "--trainer.enable_progress_bar=false")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("SIGKILL", "rank 1 was ended by SIGKILL (perhaps for want of memory), so the run ends"),
+        ("SIGSTOP", "rank 1 was stopped and does not go on, so the run ends"),
+    ],
+)
+def test_under_plain_ddp_the_run_ends_with_one_sentence_too(name: str, sentence: str, tmp_path: Path) -> None:
+    """Takes as long as two processes need to start."""
+    (tmp_path / "hit.py").write_text(HIT.format(name=name))
+    places = ("--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.callbacks=hit.Hit")
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_gans", "fit", "--model=GAN", "--trainer.max_steps=1000", *places, *SHORT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+    )
+    assert [line for line in done.stderr.splitlines() if "error:" in line] == [f"lightning: error: {sentence}"]
+    assert done.returncode == 1
+
+
 def test_they_meet_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TORCHELASTIC_USE_AGENT_STORE", "GLOO_SOCKET_IFNAME"):
         monkeypatch.setenv(name, "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any, Literal, cast
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
@@ -23,7 +22,7 @@ from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.metrics.modes import has_stacked_digits
 from lightning_gans.evaluation.real.images import RealImages
 from lightning_gans.evaluation.settings import Settings
-from lightning_gans.logs import data_of, log_best_and_last, log_numbers, run_folder
+from lightning_gans.logs import data_of, log_best_and_last, log_numbers, one_axis, run_folder, step_of_weights
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
 
@@ -111,6 +110,7 @@ class Evaluation(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Train a classifier that is not there only now, when nothing is refused any more."""
+        one_axis(trainer)
         data = data_of(trainer)
         if self._evaluator is None and isinstance(pl_module, Generates) and hasattr(data, "fingerprint"):
             self._evaluator = self.evaluator(data)
@@ -229,7 +229,7 @@ class Evaluation(Callback):
         """All that the numbers depend on."""
         return {
             "stage": stage,
-            "step": trainer.global_step if stage == "fit" else _step_of_weights(trainer),
+            "step": step_of_weights(trainer),
             **self._how(trainer, pl_module),
             "trainer_precision": trainer.precision,
             "device": str(pl_module.device),
@@ -270,10 +270,3 @@ class Evaluation(Callback):
 
 
 Evaluation.__doc__ = (Evaluation.__doc__ or "").replace("METRICS", descriptions())  # each metric says itself what it is
-
-
-def _step_of_weights(trainer: Trainer) -> int:
-    """Of the checkpoint that is tested: Lightning leaves its step aside."""
-    if trainer.ckpt_path is None:
-        return trainer.global_step
-    return int(torch.load(trainer.ckpt_path, map_location="cpu", mmap=True, weights_only=True)["global_step"])

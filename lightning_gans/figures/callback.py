@@ -21,7 +21,8 @@ from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
 from lightning_gans.figures.progress import Progress
 from lightning_gans.figures.subject import Subject, Way
-from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder
+from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder, step_of_weights
+from lightning_gans.running.place import new_folder
 
 _TIMES = 8
 _LEAST_BYTES = 1024  # that a panel or a point takes until it is drawn
@@ -105,8 +106,8 @@ class Pictures(Callback):
             self.take_classifier_at_hand(data)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._folder = run_folder(trainer) / "samples"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        wanted = run_folder(trainer) / "samples" / f"step={step_of_weights(trainer)}"
+        self._folder = trainer.strategy.broadcast(new_folder(wanted) if trainer.is_global_zero else wanted)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Network, Output, initialise
+from lightning_gans.networks.layers import Network, Output, check_sizes, initialise
 
 _KERNEL = 4  # of the encoder and the generator
 _SLOPE = 0.02
@@ -134,6 +134,7 @@ class AEGANGenerator(Network):
         factors: tuple[int, ...] = (2, 2, 2, 2, 1),
         output: Output | None = "tanh",
     ) -> None:
+        check_sizes(self, latent_dim=latent_dim, image_shape=image_shape, base=base, skip=skip, widths=widths)
         channels, height, width = image_shape
         total = math.prod(factors)
         if len(factors) != len(widths):
@@ -193,6 +194,7 @@ class AEGANEncoder(Network):
         noise: float = 0.01,
         dropout: float = 0.005,
     ) -> None:
+        check_sizes(self, image_shape=image_shape, latent_dim=latent_dim, widths=widths, strides=strides)
         super().__init__(_convolutions(image_shape, latent_dim, _KERNEL, widths, strides, noise, dropout, slope=0.0))
         initialise(self, "normal")
 
@@ -216,6 +218,7 @@ class AEGANDiscriminator(Network):
         noise: float = 0.01,
         dropout: float = 0.005,
     ) -> None:
+        check_sizes(self, image_shape=image_shape, widths=widths, strides=strides)
         super().__init__(_convolutions(image_shape, 1, 3, widths, strides, noise, dropout, _SLOPE))
         initialise(self, "normal")
 
@@ -241,6 +244,7 @@ class AEGANLatentDiscriminator(Network):
         noise: float = 0.01,
         dropout: float = 0.005,
     ) -> None:
+        check_sizes(self, latent_dim=latent_dim, width=width, hidden=hidden)
         stages: dict[str, nn.Module] = {"noise": GaussianNoise(noise)}
         inputs = latent_dim
         for number in range(1, layers + 1):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Activation, Norm, activation, normalisation
+from lightning_gans.networks.layers import Activation, Norm, activation, check_sizes, normalisation
 
 Conditions: TypeAlias = Tensor | Mapping[str, Tensor]
 
@@ -50,7 +50,7 @@ class LabelCondition(Condition):
 
     def __init__(self, classes: int, embedding: int | None = None, frozen: bool = False, init_scale: float = 0.01) -> None:
         super().__init__()
-        _at_least_one(classes=classes, embedding=1 if embedding is None else embedding)
+        check_sizes(self, classes=classes, embedding=embedding)
         self.classes = classes
         self.width = embedding or classes
         self.weight: nn.Parameter | None = None
@@ -104,7 +104,7 @@ class AttributeCondition(Condition):
         init_scale: float = 0.01,
     ) -> None:
         super().__init__()
-        _at_least_one(columns=columns, linear=1 if linear is None else linear)
+        check_sizes(self, columns=columns, linear=linear)
         self.columns = columns
         self.width = linear or columns
         self.linear: nn.Linear | None = None
@@ -191,12 +191,6 @@ def join(x: Tensor, *others: Tensor | None) -> Tensor:
 
 def _finish(norm: Norm | None, name: Activation | None, width: int) -> nn.Sequential:
     return nn.Sequential(*normalisation(norm, width, flat=True), *([activation(name)] if name else []))
-
-
-def _at_least_one(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise InputError(f"{name} is {value}, but a condition needs at least 1")
 
 
 def _described(condition: object) -> str:

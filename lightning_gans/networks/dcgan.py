@@ -16,6 +16,7 @@ from lightning_gans.networks.layers import (
     Norm,
     Output,
     activation,
+    check_sizes,
     initialise,
     normalisation,
 )
@@ -46,6 +47,7 @@ class ConvGenerator(Network):
         init: Initialisation = "normal",
         init_scale: float = 0.02,
     ) -> None:
+        check_sizes(self, latent_dim=latent_dim, image_shape=image_shape, widths=widths)
         channels, height, width = image_shape
         sides = list(zip(halvings(height, len(widths)), halvings(width, len(widths)), strict=True))[::-1]
         first = (widths[0], *sides[0])
@@ -86,6 +88,7 @@ class ConvNet(Network):
         init: Initialisation = "normal",
         init_scale: float = 0.02,
     ) -> None:
+        check_sizes(self, image_shape=image_shape, outputs=outputs, widths=widths)
         inputs, height, width = image_shape
         stages: dict[str, nn.Module] = {}
         for number, channels in enumerate(widths, 1):

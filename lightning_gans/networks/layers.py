@@ -139,6 +139,23 @@ def _fan_out(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> float:
     return layer.weight[:, 0].numel() if isinstance(layer, nn.Linear) else layer.weight[0].numel()
 
 
+def check_sizes(network: object, **sizes: int | Sequence[int] | None) -> None:
+    """Refuse sizes of a network below 1, which torch takes or refuses in words of its own.
+
+    Args:
+        network: what they are of.
+        sizes: by the names of its arguments; none is left out.
+
+    Raises:
+        InputError: names the argument.
+    """
+    for name, size in sizes.items():
+        each = [size] if size is None or isinstance(size, int) else [*size]
+        if any(one is not None and one < 1 for one in each):
+            shown = size if isinstance(size, int) else [*each]
+            raise InputError(f"{name} of {type(network).__name__} is {shown}, but sizes must be at least 1; set {name}")
+
+
 @contextmanager
 def eval_mode(*networks: nn.Module) -> Iterator[None]:
     """Within the block every layer is in evaluation mode; afterwards, after an error too, each is in the mode it was in."""

@@ -15,6 +15,7 @@ from lightning_gans.networks.layers import (
     Norm,
     Output,
     activation,
+    check_sizes,
     initialise,
     normalisation,
 )
@@ -51,6 +52,7 @@ class MLP(Network):
         init_scale: float = 0.02,
         norm: Norm | None = None,
     ) -> None:
+        check_sizes(self, inputs=inputs, outputs=outputs, hidden=hidden, pieces=pieces)
         stages: dict[str, nn.Module] = {}
         width = inputs if isinstance(inputs, int) else math.prod(inputs)
         if not isinstance(inputs, int):

@@ -25,6 +25,7 @@ from lightning_gans.networks.layers import (
     Norm,
     UntiedBias,
     activation,
+    check_sizes,
     initialise,
     normalisation,
 )
@@ -71,6 +72,9 @@ class Layer:
     condition: int = 0
     reshape: tuple[int, int, int] | None = None
     name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_sizes(self, channels=self.channels, kernel=self.kernel, stride=self.stride, pieces=self.pieces)
 
     @property
     def kind(self) -> str:
@@ -120,6 +124,7 @@ class LayerTable(Network):
     ) -> None:
         if not layers:
             raise InputError("a table of layers needs at least one row; set its layers")
+        check_sizes(self, input_shape=input_shape)
         shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
         last = layers[-1].activation
         output = last if last in ("sigmoid", "tanh") else None

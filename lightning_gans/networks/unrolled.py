@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from lightning_gans.networks.dcgan import Crop
-from lightning_gans.networks.layers import Initialisation, Network, Norm, Output, initialise, normalisation
+from lightning_gans.networks.layers import Initialisation, Network, Norm, Output, check_sizes, initialise, normalisation
 
 
 class UnrolledGenerator(Network):
@@ -32,6 +32,7 @@ class UnrolledGenerator(Network):
         init: Initialisation = "normal",
         norm: Norm | None = "batch",
     ) -> None:
+        check_sizes(self, latent_dim=latent_dim, kernel=kernel)
         around = kernel // 2
         dense = [nn.Linear(latent_dim, 4 * 4 * 64), nn.Unflatten(1, (64, 4, 4)), *normalisation(norm, 64), nn.ReLU()]
         stages: dict[str, nn.Module] = {"dense": nn.Sequential(*dense)}
@@ -62,6 +63,7 @@ class UnrolledDiscriminator(Network):
         slope: float = 0.3,
         init: Initialisation = "normal",
     ) -> None:
+        check_sizes(self, width=width, kernel=kernel)
         stages: dict[str, nn.Module] = {}
         inputs = 3
         for number in range(3):

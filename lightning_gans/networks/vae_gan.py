@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from lightning_gans.networks.dcgan import Crop, halvings
-from lightning_gans.networks.layers import Network, Norm, Output, normalisation
+from lightning_gans.networks.layers import Network, Norm, Output, check_sizes, normalisation
 
 _EPS, _FLAT_EPS = 1e-6, 1e-5  # of batch norm of maps and of dense layers
 
@@ -37,6 +37,7 @@ class VAEGANEncoder(Network):
         dense: int = 1024,
         norm: Norm | None = "batch",
     ) -> None:
+        check_sizes(self, image_shape=image_shape, latent_dim=latent_dim, widths=widths, dense=dense)
         bias = norm != "batch"
         inputs, height, width = image_shape
         stages: dict[str, nn.Module] = {}
@@ -72,6 +73,7 @@ class VAEGANGenerator(Network):
         output: Output | None = "tanh",
         norm: Norm | None = "batch",
     ) -> None:
+        check_sizes(self, latent_dim=latent_dim, image_shape=image_shape, dense=dense, widths=widths)
         bias = norm != "batch"
         channels, height, width = image_shape
         sides = list(zip(halvings(height, len(widths)), halvings(width, len(widths)), strict=True))[::-1]
@@ -106,6 +108,7 @@ class VAEGANDiscriminator(Network):
         dense: int = 512,
         norm: Norm | None = "batch",
     ) -> None:
+        check_sizes(self, image_shape=image_shape, widths=widths, dense=dense)
         bias = norm != "batch"
         inputs, height, width = image_shape
         stages: dict[str, nn.Module] = {
@@ -142,6 +145,7 @@ class VAEGANMLP(Network):
         output: Output | None = None,
         norm: Norm | None = "batch",
     ) -> None:
+        check_sizes(self, inputs=inputs, outputs=outputs, hidden=hidden)
         stages: dict[str, nn.Module] = {}
         width = inputs if isinstance(inputs, int) else math.prod(inputs)
         if not isinstance(inputs, int):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
-from lightning_gans.networks.layers import Norm
+from lightning_gans.networks.layers import Norm, check_sizes
 
 
 class WGANGPGenerator(ConvGenerator):
@@ -23,6 +23,7 @@ class WGANGPGenerator(ConvGenerator):
         width: int = 64,
         norm: Norm | None = None,
     ) -> None:
+        check_sizes(self, width=width)
         widths = (4 * width, 2 * width, width)
         super().__init__(latent_dim, image_shape, widths, output="sigmoid", norm=norm, init="tflib")
 
@@ -37,4 +38,5 @@ class WGANGPCritic(ConvNet):
     """
 
     def __init__(self, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 64, norm: Norm | None = None) -> None:
+        check_sizes(self, width=width)
         super().__init__(image_shape, 1, (width, 2 * width, 4 * width), norm=norm, init="tflib")

@@ -39,6 +39,7 @@ class About:
         tags: words to find it by.
         seed: of the run.
         stored: the W&B run of the checkpoint that it goes on from or measures; empty for none.
+        belongs_to: the folder of the run whose weights are measured; none for a folder of its own.
     """
 
     name: str
@@ -47,13 +48,14 @@ class About:
     tags: list[str]
     seed: Any
     stored: Mapping[str, Any]
+    belongs_to: Path | None
 
 
 def complete(settings: Any, model: Any, about: About) -> Path:
     """Fill in what the user left open of the trainer's ``settings``, in place.
 
     Returns:
-        The folder of the run, made for it.
+        The folder of the run.
 
     Raises:
         InputError: a setting that is handed on to the model does not fit, or the folder cannot be made.
@@ -93,7 +95,7 @@ def _place(settings: Any, about: About) -> Path:
         settings.default_root_dir = tempfile.mkdtemp(prefix="fast_dev_run_")
         atexit.register(shutil.rmtree, settings.default_root_dir, ignore_errors=True)
         return Path(settings.default_root_dir)
-    folder = claim(root / about.name)
+    folder = about.belongs_to or claim(root / about.name)
     if settings.logger is False or settings.barebones:
         settings.logger, settings.default_root_dir = (None if settings.barebones else False), str(folder)
         return folder
@@ -102,8 +104,9 @@ def _place(settings: Any, about: About) -> Path:
         if isinstance(logger, WandbLogger):
             describe(logger, folder, about.group, about.tags, about.stage, about.seed, about.stored)
     if not loggers and RequirementCache("tensorboard"):
-        loggers = [TensorBoardLogger(root, name=about.name, version=folder.name, default_hp_metric=False)]
-    settings.logger = [RunFiles(folder), *loggers]
+        root, name = folder.parent.parent, folder.parent.name
+        loggers = [TensorBoardLogger(root, name=name, version=folder.name, default_hp_metric=False)]
+    settings.logger = [RunFiles(folder, about.stage), *loggers]
     return folder
 
 

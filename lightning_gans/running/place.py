@@ -9,10 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lightning_gans.errors import InputError
+
+RECORD = "run.json"
+"""What a run says of itself, in its folder; where it is, there is a run."""
 
 _OF_TENSORBOARD = "events.out.tfevents."  # which it begins before anything is checked
 _VERSION = re.compile(r"version_(\d+)")
@@ -44,6 +49,21 @@ def claim(parent: Path) -> Path:
     raise AssertionError("numbers do not end")
 
 
+def of_checkpoint(checkpoint: Path) -> Path | None:
+    """The folder of the run that saved a checkpoint, where it still lies in it."""
+    return next((folder for folder in checkpoint.absolute().parents[:2] if (folder / RECORD).is_file()), None)
+
+
+def new_folder(wanted: Path) -> Path:
+    """Make a folder, as ``wanted-v1`` and so on where there is one already: the names that Lightning gives to checkpoints."""
+    for name in itertools.chain([wanted.name], (f"{wanted.name}-v{number}" for number in itertools.count(1))):
+        with suppress(FileExistsError):
+            folder = wanted.with_name(name)
+            folder.mkdir(parents=True)
+            return folder
+    raise AssertionError("numbers do not end")
+
+
 def give_back(folder: Path) -> None:
     """Remove the folder of a run that has come to nothing, and those above that are empty then."""
     with suppress(OSError):
@@ -55,17 +75,35 @@ def give_back(folder: Path) -> None:
             each.rmdir()  # only what is empty
 
 
+class _Numbers(ExperimentWriter):
+    """A file of numbers beside whatever else there is, in the place of one that is there already."""
+
+    def __init__(self, file: Path) -> None:
+        self.NAME_METRICS_FILE = file.name
+        super().__init__(str(file.parent))
+
+    def _check_log_dir_exists(self) -> None:
+        """Nothing: the folder is that of the run, whatever is in it."""
+
+    def save(self) -> None:
+        if self.metrics and not self.metrics_keys:  # only now: what is refused before has not begun
+            Path(self.metrics_file_path).unlink(missing_ok=True)
+        super().save()
+
+
 class RunFiles(Logger):
-    """``metrics.csv`` in the folder of a run.
+    """``metrics.csv`` in the folder of a run, and ``metrics_test.csv`` and so on of what its weights are put to later.
 
     Args:
         folder: ``ROOT/NAME/version_N``.
+        stage: ``fit``, ``validate``, ``test`` or ``predict``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stage: str = "fit") -> None:
         super().__init__()
         self.folder = folder
-        self._csv = CSVLogger(folder.parent.parent, name=folder.parent.name, version=folder.name)
+        self._file = folder / ("metrics.csv" if stage == "fit" else f"metrics_{stage}.csv")
+        self._numbers: _Numbers | None = None
 
     @property
     def name(self) -> str:
@@ -84,19 +122,22 @@ class RunFiles(Logger):
         """The folder of the run."""
         return str(self.folder)
 
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer of the file."""
+        if self._numbers is None:
+            self._numbers = _Numbers(self._file)
+        return self._numbers
+
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._csv.log_metrics(dict(metrics), step)
+        self.experiment.log_metrics(dict(metrics), step)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: ``config.yaml`` and ``run.json`` have them."""
 
-    @property
-    def experiment(self) -> Any:
-        """The writer of the file; makes it while the folder is empty, for one with files in it would be warned of."""
-        return self._csv.experiment
-
     def save(self) -> None:
-        self._csv.save()
+        self.experiment.save()
 
     def finalize(self, status: str) -> None:
-        self._csv.finalize(status)
+        self.save()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -21,14 +22,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from lightning_gans.differences import differences
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.lightning_internals import log_from_step
-from lightning_gans.logs import data_of, log_numbers, run_folder
+from lightning_gans.logs import data_of, log_numbers, one_axis, run_folder
 from lightning_gans.running.bar import steps_of
-from lightning_gans.running.place import RunFiles, give_back
+from lightning_gans.running.place import RECORD, RunFiles, give_back
 from lightning_gans.running.wandb_runs import stored_run
 from lightning_gans.runs.ledger import code_version
 
-FILE = "run.json"
 _CHANGES_NOTHING = ("max_steps", "max_epochs", "max_time", "logger", "callbacks", "default_root_dir", "enable_progress_bar")
 
 
@@ -51,12 +50,13 @@ class KeepRecord(SaveConfigCallback):
             raise InputError(
                 f"the log directory {self._folder} cannot be made ({error.strerror}); set trainer.default_root_dir elsewhere"
             ) from error
+        if trainer.is_global_zero and not os.access(self._folder, os.W_OK):
+            raise InputError(f"the log directory {self._folder} cannot be written; set trainer.default_root_dir elsewhere")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save only now that models and data have been set up, so that a refused run leaves nothing."""
         self._began = True
-        if trainer.state.fn != TrainerFn.FITTING and trainer.ckpt_path is not None:
-            log_from_step(trainer, step_in(trainer.ckpt_path))
+        one_axis(trainer)
         super().setup(trainer, pl_module, cast(TrainerFn, trainer.state.fn).value)
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
@@ -66,10 +66,9 @@ class KeepRecord(SaveConfigCallback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.ckpt_path is not None and not self._trained:
-            step = step_in(trainer.ckpt_path)
             rank_zero_warn(
-                f"nothing was trained: {trainer.ckpt_path} is at step {step} and trainer.max_steps is {trainer.max_steps}, "
-                f"trainer.max_epochs {trainer.max_epochs}; raise them to go on"
+                f"nothing was trained: {trainer.ckpt_path} is at step {trainer.global_step} and trainer.max_steps is "
+                f"{trainer.max_steps}, trainer.max_epochs {trainer.max_epochs}; raise them to go on"
             )
         self._end(trainer, "finished")
 
@@ -127,9 +126,9 @@ class KeepRecord(SaveConfigCallback):
                 logger.log_hyperparams(settings, metrics={**measures, "steps": step}, step=step)
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        scratch = self._folder / f"{FILE}.tmp"
+        scratch = self._folder / f"{RECORD}.tmp"
         scratch.write_text(json.dumps(content) + "\n")
-        scratch.replace(self._folder / FILE)
+        scratch.replace(self._folder / RECORD)
 
     def _text(self) -> str:
         config = self.config.clone()
@@ -163,11 +162,6 @@ def plain_settings(config: Any, path: str = "") -> list[tuple[str, Any]]:
         kept = {k: v for k, v in config.items() if path or k in ("model", "data", "seed_everything")}
         return [pair for name, value in kept.items() for pair in plain_settings(value, f"{path}.{name}" if path else str(name))]
     return [(path, config)] if isinstance(config, bool | int | float | str) else []
-
-
-def step_in(checkpoint: str | Path) -> int:
-    """Of a checkpoint."""
-    return int(torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)["global_step"])
 
 
 class Pace(Callback):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 import yaml
 
 from lightning_gans.cli import main
-from tests.test_cli import SMALL, assert_same_parameters, in_folder, last, the_run
+from tests.test_cli import SMALL, assert_same_parameters, in_folder, last, logged, records, the_run
 
 QUICK = [*SMALL, "--evaluation.modes=null", "--pictures.kinds=[]", "--trainer.max_steps=2"]
 WITH_BAR = [argument for argument in QUICK if "progress_bar" not in argument]
@@ -25,6 +27,50 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with in_folder(folder):
         main(["fit", "--model=GAN", *QUICK])
     return the_run(folder)
+
+
+@pytest.fixture
+def copied(trained: Path, folder: Path) -> Path:
+    """The same run, where the command is run."""
+    return Path(shutil.copytree(trained, folder / "runs" / trained.parent.name / trained.name))
+
+
+def test_what_its_weights_are_put_to_is_in_the_folder_of_the_run(copied: Path, folder: Path) -> None:
+    kept = {file: file.read_bytes() for file in copied.rglob("*") if file.is_file() and "tfevents" not in file.name}
+    for stage in ("validate", "test", "test", "predict", "predict"):
+        main([stage, f"--ckpt_path={last(copied)}", "--evaluation.modes=gaan", "--data.num_predict=3"])
+    assert [record["stage"] for record in records(copied)] == ["validate", "test", "test"]
+    assert {path.name for path in (copied / "samples").iterdir()} == {"step=2", "step=2-v1"}
+    for stage in ("validate", "test"):
+        values = logged(copied, f"{stage}/registered", f"metrics_{stage}.csv")
+        assert values == {2: records(copied)[1]["registered"]}
+        assert (copied / f"config_{stage}.yaml").is_file()
+    assert [path for path, content in kept.items() if path.read_bytes() != content] == []
+    assert [*folder.glob("runs/*/*")] == [copied]
+
+
+def test_another_root_is_another_place(copied: Path, folder: Path) -> None:
+    main(["predict", f"--ckpt_path={last(copied)}", "--data.num_predict=3", "--trainer.default_root_dir=elsewhere"])
+    assert [*(folder / "elsewhere").rglob("points_*.png")]
+    assert not (copied / "samples").exists()
+
+
+def test_a_run_that_was_given_a_root_is_still_one_place(folder: Path) -> None:
+    main(["fit", "--model=GAN", *QUICK, "--trainer.default_root_dir=mine", "--trainer.logger=false"])
+    (run,) = folder.glob("mine/*/*")
+    main(["predict", f"--ckpt_path={last(run)}", "--data.num_predict=3"])
+    assert [*folder.glob("*/*/*")] == [run]
+    assert [*run.rglob("samples/step=2/*.png")]
+
+
+def test_a_run_that_cannot_be_written_says_where_else(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **how: str(path) != str(copied) and plain(path, mode, **how))
+    with pytest.raises(SystemExit):
+        main(["test", f"--ckpt_path={last(copied)}"])
+    assert f"the log directory {copied} cannot be written; set trainer.default_root_dir elsewhere" in capsys.readouterr().err
 
 
 def test_fast_dev_run_leaves_nothing(folder: Path) -> None:

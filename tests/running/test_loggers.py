@@ -57,14 +57,16 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Logged:
             main(["test", *SMALL, f"--ckpt_path={last(run)}", f"--trainer.logger={json.dumps([WANDB])}"])
         finally:
             wandb.finish()
-    return Logged(run, written(the_run(folder, 0)), written(the_run(folder, 1)), folder)
+    return Logged(run, *written(run), folder)
 
 
-def written(run: Path) -> dict[str, Any]:
-    """What W&B's own process has written; it may be behind."""
-    (folder,) = run.glob("wandb/offline-run-*")
+def written(run: Path) -> list[dict[str, Any]]:
+    """What W&B's own process has written of the training and of the test, in this order; it may be behind."""
+    folders = sorted(run.glob("wandb/offline-run-*"))
+    assert len(folders) == 2
     for _ in range(300):
-        if "id" in (read := wandb_file.read(folder)) and read["summary"]:
+        read = [wandb_file.read(folder) for folder in folders]
+        if all("id" in each and each["summary"] for each in read):
             break
         time.sleep(0.1)
     return read
@@ -78,7 +80,7 @@ def test_metrics_are_in_the_runs_folder_whatever_other_loggers_there_are(logged:
         assert [int(row["step"]) for row in rows if row[name]] == [2, 4], name
     assert [float(row["pace/images_seen"]) for row in rows if row["pace/images_seen"]] == [256, 512]
     assert all(float(row["memory/process_gib"]) > 0 for row in rows if row["memory/process_gib"])
-    assert [record["step"] for record in records(logged.run)] == [2, 4]
+    assert [(record["stage"], record["step"]) for record in records(logged.run)] == [("fit", 2), ("fit", 4), ("test", 4)]
 
 
 def test_every_logger_counts_as_the_records_do(logged: Logged) -> None:
