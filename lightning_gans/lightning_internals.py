@@ -49,7 +49,7 @@ class PlainCLI(LightningCLI):
     def written_out(self) -> dict[str, Any]:
         """The subcommand's settings as plain values, every default filled in.
 
-        Lightning keeps them for the hyper-parameters of model and data; to write them out again takes tenths of a second.
+        Lightning keeps them for the hyper-parameters of model and data; to write them out again takes a tenth of a second.
         """
         self._dump_config()
         return self.config_dump

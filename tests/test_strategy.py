@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from lightning_gans import GAN
+from lightning_gans import GAN, Game
 from tests.games import GAMES
 from tests.games.gan import make_gan
-from tests.helpers import STRATEGIES, fit, furthest, make_trainer, start, state, train_game
+from tests.helpers import STRATEGIES, fit, furthest, made_once, make_images, make_trainer, start, state, train_game
 
 
 @pytest.fixture(scope="module")
-def ranks(image_folder: Path) -> list[dict[str, Any]]:
+def ranks(common: Path) -> list[dict[str, Any]]:
     """What each of two processes found, see ``two_ranks``."""
-    process = start("two_ranks", image_folder)
+    folder = made_once(common / "two_ranks", _train_two_ranks)
+    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+def _train_two_ranks(folder: Path) -> None:
+    make_images(folder)
+    process = start("two_ranks", folder)
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output
-    return [torch.load(image_folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def alone(image_folder: Path) -> Callable[[str], Game]:
+    """One of ``GAMES``, trained by one process."""
+    return cache(lambda name: train_game(name, image_folder))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", GAMES)
-def test_two_ranks_equal_one_process(ranks: list[dict[str, Any]], image_folder: Path, name: str, strategy: str) -> None:
+def test_two_ranks_equal_one_process(
+    ranks: list[dict[str, Any]], alone: Callable[[str], Game], name: str, strategy: str
+) -> None:
     first, second = (rank[f"{name} under {strategy}"] for rank in ranks)
     assert furthest(first, second) == 0
-    game = train_game(name, image_folder)
+    game = alone(name)
     assert furthest(first, state(game)) < 1e-12
     weights, untrained = (dict(each.named_parameters()) for each in (game, GAMES[name]().double()))
     assert furthest(weights, untrained) > 1e-4, "nothing was trained"

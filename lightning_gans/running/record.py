@@ -131,7 +131,7 @@ class KeepRecord(SaveConfigCallback):
 
     @cached_property
     def _text(self) -> str:
-        """The config does not change any more, and to write it out takes tenths of a second, which every checkpoint would."""
+        """The config does not change any more, and to write it out takes a tenth of a second: too much for every checkpoint."""
         config = self.config.clone()
         if "ckpt_path" in config:
             config["ckpt_path"] = None
