@@ -227,6 +227,14 @@ def start(mode: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def end_of(process: subprocess.Popen[str], seconds: float = 280) -> str:
+    """Wait for what ``start`` has started; all that it said. It does not outlive the waiting."""
+    try:
+        return process.communicate(timeout=seconds)[0]
+    finally:
+        process.kill()
+
+
 def on_ranks(work: Callable[[int], None], folder: Path, world_size: int = 2) -> None:
     """Run ``work(rank)`` in processes that can talk to each other; they start as copies of this one."""
 

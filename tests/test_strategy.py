@@ -13,7 +13,7 @@ import torch
 from lightning_gans import GAN, Game
 from tests.games import GAMES
 from tests.games.gan import make_gan
-from tests.helpers import STRATEGIES, fit, furthest, made_once, make_images, make_trainer, start, state, train_game
+from tests.helpers import STRATEGIES, end_of, fit, furthest, made_once, make_images, make_trainer, start, state, train_game
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,7 @@ def ranks(common: Path) -> list[dict[str, Any]]:
 
 def _train_two_ranks(folder: Path) -> None:
     make_images(folder)
-    process = start("two_ranks", folder)
-    output, _ = process.communicate(timeout=280)
+    output = end_of(process := start("two_ranks", folder))
     assert process.returncode == 0, output
 
 
@@ -71,8 +70,7 @@ def test_ranks_that_agree_go_on(ranks: list[dict[str, Any]]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str) -> None:
-    process = start(f"{which} rank fails", tmp_path)
-    output, _ = process.communicate(timeout=280)
+    output = end_of(process := start(f"{which} rank fails", tmp_path))
     assert process.returncode != 0
     assert f"rank{['first', 'second'].index(which)}" in output.replace("rank 1 failed", "rank1")
     assert "a fault of this rank alone" in output
