@@ -92,7 +92,7 @@ class GamesCLI(ConfigCLI):
     def _about(self) -> About:
         """What the run is, for its folder and its loggers."""
         model, dataset = type(self.model).__name__, Path(getattr(self.datamodule, "dataset", "data")).stem
-        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[self.subcommand]
+        config = self.written_out()
         name, checkpoint = f"{model.lower()}_{dataset}", config.get("ckpt_path")
         stored = load_checkpoint(Path(checkpoint)) if checkpoint else {}
         return About(

@@ -27,6 +27,15 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this session have in common, for what they need not each make; see ``made_once``."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with the real datasets in the forms that data/README.md names; packs are not written beside the originals."""
     folder = Path(os.environ.get("LIGHTNING_GANS_TEST_DATA", "data")).resolve()
@@ -55,14 +64,22 @@ def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
 
 
+_SEEN: set[str] = set()  # modules that are no test's own
+
+
 @pytest.fixture(autouse=True)
 def _no_modules_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a test has written and imported is forgotten; the package stays, or its classes would be there twice."""
+    """What a test has written and imported is forgotten; the package stays, or its classes would be there twice.
+
+    Only new modules are looked at: to look at all the thousands takes longer than most tests.
+    """
     yield
     written = str(tmp_path_factory.getbasetemp())
-    for name, module in [*sys.modules.items()]:
-        if (getattr(module, "__file__", None) or "").startswith(written):
+    for name in sys.modules.keys() - _SEEN:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(written):
             del sys.modules[name]
+        else:
+            _SEEN.add(name)
 
 
 @pytest.fixture
@@ -83,6 +100,9 @@ def _no_rendezvous() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a device that is not there, and begin with the files that take long: none waits for the last."""
+    long = {item.path for item in items if "slow" in item.keywords}
+    items.sort(key=lambda item: item.path not in long)
     skip = pytest.mark.skip(reason="needs a CUDA device")
     for item in items:
         if "gpu" in item.keywords and not torch.cuda.is_available():

@@ -6,6 +6,7 @@ Run as a script it trains over two processes or is killed half-way; the tests of
 from __future__ import annotations
 
 import csv
+import fcntl
 import inspect
 import os
 import signal
@@ -226,6 +227,14 @@ def start(mode: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def end_of(process: subprocess.Popen[str], seconds: float = 280) -> str:
+    """Wait for what ``start`` has started; all that it said. It does not outlive the waiting."""
+    try:
+        return process.communicate(timeout=seconds)[0]
+    finally:
+        process.kill()
+
+
 def on_ranks(work: Callable[[int], None], folder: Path, world_size: int = 2) -> None:
     """Run ``work(rank)`` in processes that can talk to each other; they start as copies of this one."""
 
@@ -235,6 +244,17 @@ def on_ranks(work: Callable[[int], None], folder: Path, world_size: int = 2) -> 
         dist.destroy_process_group()
 
     torch.multiprocessing.start_processes(run, nprocs=world_size, start_method="fork")
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Have ``make`` fill a folder, unless another process of the session has, or is at it: then wait for that."""
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            make(folder)
+            (folder / "made").touch()
+    return folder
 
 
 # What trains over two ranks

@@ -324,6 +324,7 @@ def test_it_answers_without_importing_torch(arguments: list[str]) -> None:
 # Several devices
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model_through_the_console_script(folder: Path) -> None:
     script = Path(sys.executable).with_name("lightning")
     arguments = [*FIT, "--model=GAAN", "--trainer.devices=2", "--trainer.max_steps=4", "--seed_everything=3"]

@@ -20,6 +20,7 @@ from tests.games.wgan_gp import make_wgan_gp
 from tests.helpers import (
     COMPILED_ON_RANKS,
     Duel,
+    end_of,
     fit,
     furthest,
     same,
@@ -188,8 +189,7 @@ def test_a_graph_that_the_compiler_cannot_do_runs_eagerly(monkeypatch: pytest.Mo
 
 @pytest.mark.slow
 def test_two_ranks_compiled_equal_one_process(tmp_path: Path) -> None:
-    process = start("two_ranks_compiled", tmp_path)
-    output, _ = process.communicate(timeout=280)
+    output = end_of(process := start("two_ranks_compiled", tmp_path))
     assert process.returncode == 0, output
     first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
     for name in COMPILED_ON_RANKS:

@@ -58,6 +58,7 @@ def run(*arguments: str) -> int:
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_command_runs_in_its_order_in_an_empty_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(COMMANDS) >= 15

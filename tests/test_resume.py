@@ -21,7 +21,7 @@ from tests.games import PAPERS
 from tests.games.gaan import make_gaan, make_noisy_gaan
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp
-from tests.helpers import fit, furthest, killed_game, make_trainer, same, saving, start, state
+from tests.helpers import end_of, fit, furthest, killed_game, make_trainer, same, saving, start, state
 from tests.test_players import SCHEDULES, Rates
 
 LENGTH = 10
@@ -105,8 +105,7 @@ def test_it_repeats_itself_in_other_precisions(tmp_path: Path, precision: str) -
 
 @pytest.mark.slow
 def test_a_killed_run_repeats_itself(tmp_path: Path) -> None:
-    process = start("killed", tmp_path)
-    output, _ = process.communicate(timeout=120)
+    output = end_of(process := start("killed", tmp_path))
     assert process.returncode == -signal.SIGKILL, output
     assert sorted(file.name for file in tmp_path.glob("*.ckpt")) == ["step=3.ckpt", "step=6.ckpt"]
     fit(resumed := killed_game(), 12, ckpt_path=tmp_path / "step=6.ckpt")

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from lightning_gans import GAN
+from lightning_gans import GAN, Game
 from tests.games import GAMES
 from tests.games.gan import make_gan
-from tests.helpers import STRATEGIES, fit, furthest, make_trainer, start, state, train_game
+from tests.helpers import STRATEGIES, end_of, fit, furthest, made_once, make_images, make_trainer, start, state, train_game
 
 
 @pytest.fixture(scope="module")
-def ranks(image_folder: Path) -> list[dict[str, Any]]:
+def ranks(common: Path) -> list[dict[str, Any]]:
     """What each of two processes found, see ``two_ranks``."""
-    process = start("two_ranks", image_folder)
-    output, _ = process.communicate(timeout=280)
+    folder = made_once(common / "two_ranks", _train_two_ranks)
+    return [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+def _train_two_ranks(folder: Path) -> None:
+    make_images(folder)
+    output = end_of(process := start("two_ranks", folder))
     assert process.returncode == 0, output
-    return [torch.load(image_folder / f"rank{rank}.pt") for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def alone(image_folder: Path) -> Callable[[str], Game]:
+    """One of ``GAMES``, trained by one process."""
+    return cache(lambda name: train_game(name, image_folder))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", GAMES)
-def test_two_ranks_equal_one_process(ranks: list[dict[str, Any]], image_folder: Path, name: str, strategy: str) -> None:
+def test_two_ranks_equal_one_process(
+    ranks: list[dict[str, Any]], alone: Callable[[str], Game], name: str, strategy: str
+) -> None:
     first, second = (rank[f"{name} under {strategy}"] for rank in ranks)
     assert furthest(first, second) == 0
-    game = train_game(name, image_folder)
+    game = alone(name)
     assert furthest(first, state(game)) < 1e-12
     weights, untrained = (dict(each.named_parameters()) for each in (game, GAMES[name]().double()))
     assert furthest(weights, untrained) > 1e-4, "nothing was trained"
@@ -56,8 +70,7 @@ def test_ranks_that_agree_go_on(ranks: list[dict[str, Any]]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_rank_that_fails_alone_takes_the_other_down(tmp_path: Path, which: str) -> None:
-    process = start(f"{which} rank fails", tmp_path)
-    output, _ = process.communicate(timeout=280)
+    output = end_of(process := start(f"{which} rank fails", tmp_path))
     assert process.returncode != 0
     assert f"rank{['first', 'second'].index(which)}" in output.replace("rank 1 failed", "rank1")
     assert "a fault of this rank alone" in output

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -82,7 +83,7 @@ class KeepRecord(SaveConfigCallback):
             self._end(trainer, "stopped" if isinstance(exception, SystemExit | KeyboardInterrupt) else "failed")
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        text = self._text()
+        text = self._text
         (self._folder / ("config.yaml" if stage == "fit" else f"config_{stage}.yaml")).write_text(text)
         if stage != "fit":
             return
@@ -95,7 +96,7 @@ class KeepRecord(SaveConfigCallback):
                 logger.log_hyperparams({"config": yaml.safe_load(text), "built": built})
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["config"] = self._text()
+        checkpoint["config"] = self._text
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 checkpoint["wandb"] = stored_run(logger)
@@ -104,7 +105,7 @@ class KeepRecord(SaveConfigCallback):
         """Say which settings of the trainer are others, and of a model that does not say so itself."""
         if trainer.state.fn != TrainerFn.FITTING or "config" not in checkpoint:
             return
-        before, now = yaml.safe_load(checkpoint["config"]), yaml.safe_load(self._text())
+        before, now = yaml.safe_load(checkpoint["config"]), yaml.safe_load(self._text)
         sections = ["trainer"] if "game" in checkpoint else ["trainer", "model"]
         for section in sections:
             old, new = ({k: v for k, v in all_[section].items() if k not in _CHANGES_NOTHING} for all_ in (before, now))
@@ -122,7 +123,7 @@ class KeepRecord(SaveConfigCallback):
         measures = {f"{when}/{name}": one["value"] for when in results for name, one in results[when].items()}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                settings = dict(plain_settings(yaml.safe_load(self._text())))
+                settings = dict(plain_settings(yaml.safe_load(self._text)))
                 logger.log_hyperparams(settings, metrics={**measures, "steps": step}, step=step)
 
     def _write(self, content: Mapping[str, Any]) -> None:
@@ -130,7 +131,9 @@ class KeepRecord(SaveConfigCallback):
         scratch.write_text(json.dumps(content) + "\n")
         scratch.replace(self._folder / RECORD)
 
+    @cached_property
     def _text(self) -> str:
+        """The config does not change any more, and to write it out takes a tenth of a second: too much for every checkpoint."""
         config = self.config.clone()
         if "ckpt_path" in config:
             config["ckpt_path"] = None
