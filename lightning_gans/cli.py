@@ -102,7 +102,7 @@ class GamesCLI(ConfigCLI):
             tags=[model, dataset],
             seed=config.get("seed_everything"),
             stored=stored.get("wandb", {}),
-            belongs_to=None if self.subcommand == "fit" or not stored else _run_of(stored, checkpoint, config),
+            belongs_to=_run_of(stored, checkpoint, config) if checkpoint and self.subcommand != "fit" else None,
         )
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 import yaml
 
-from lightning_gans.cli import main as train
+from lightning_gans.cli import main as lightning
 from lightning_gans.commands import seeds as command
 from lightning_gans.errors import InputError
 from lightning_gans.runs import ledger
@@ -416,13 +416,13 @@ def test_a_real_run_that_was_killed_before_its_last_measurement_gets_the_same(fo
     experiment = Experiment((*settings, "--trainer.max_steps=2", "--pictures.kinds=[]"), CONFIG)
     out = folder / "out"
     run = out / experiment.hash / "seed0"
-    train(experiment.arguments(0, run, None)[3:])
+    lightning(experiment.arguments(0, run, None)[3:])
     first = ledger.read_results(run)
     for file in run.rglob("evaluation.json*"):
         file.unlink()
     checkpoints = {file: file.stat().st_mtime_ns for file in run.rglob("*.ckpt")}
     assert checkpoints
-    assert runner.run_missing(out, [experiment], [0]) == 0
+    assert train(out, experiment, [0]) == 0
     (row,) = ledger.read_runs(out).values()
     assert {file: file.stat().st_mtime_ns for file in run.rglob("*.ckpt")} == checkpoints
     assert row["results"] == first
