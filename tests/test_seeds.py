@@ -112,7 +112,7 @@ def test_a_record_says_all_that_the_numbers_depend_on(tmp_path: Path) -> None:
     assert (row["config"], row["seed"], row["model"], row["dataset"]) == (fake().hash, 3, "GAN", "grid25")
     assert (row["device"], row["devices"]) == (device_name("cpu"), 1)
     assert (row["steps"], row["precision"], row["protocol"]) == (4, "32-true", {"modes": "gaan"})
-    assert row["curve"] == {"step": [2, 4], "modes": [12345.0, 19.0]}
+    assert row["curves"] == [{"step": [2, 4], "modes": [12345.0, 19.0]}]
     assert row["settings"] == {
         "trainer": {"max_steps": 4},
         "model": CONFIG["model"],

@@ -19,12 +19,18 @@ from lightning_gans.runs.experiment import Experiment
 from lightning_gans.runs.hashing import settings_of
 
 _POINTS = 50  # of a curve
+_CHANGE = "change/"
 ASIDE = "verify"
 """A folder of runs that count for nothing, among those that do."""
 
 
 def make_line(
-    experiment: Experiment, state: Mapping[str, Any], measured: list[dict[str, Any]], results: dict[str, Any], **more: Any
+    experiment: Experiment,
+    state: Mapping[str, Any],
+    measured: list[dict[str, Any]],
+    changed: list[dict[str, Any]],
+    results: dict[str, Any],
+    **more: Any,
 ) -> dict[str, Any]:
     """The record of a finished run.
 
@@ -32,6 +38,7 @@ def make_line(
         experiment: what was trained.
         state: what the run said of itself, its ``run.json``.
         measured: its ``evaluation.jsonl``.
+        changed: how much its fixed samples changed.
         results: its measures at the end and at their best.
         **more: ``seed``, ``seconds``, ``threads`` and ``folder``.
     """
@@ -47,7 +54,7 @@ def make_line(
         "device": device and device_name(device),
         **more,
         "results": results,
-        "curve": curve(measured),
+        "curves": [points for rows in (measured, changed) if len(points := curve(rows)) > 1],
         "settings": settings_of(experiment.config),
     }
 
@@ -56,22 +63,26 @@ def curve(measured: list[dict[str, Any]]) -> dict[str, list[float]]:
     """Measures while training by their steps, at most fifty evenly chosen, the last among them, to five digits."""
     from lightning_gans.evaluation.records import is_chosen_by
 
+    def kept_of(name: str) -> bool:
+        return is_chosen_by(name) or name.startswith(_CHANGE)
+
     rows = list({row["step"]: row for row in measured if row.get("stage") == "fit" and "step" in row}.values())
     kept = rows[:: -max(1, -(-len(rows) // _POINTS))][::-1]
-    names = [name for name in (kept[-1] if kept else {}) if is_chosen_by(name) and all(name in row for row in kept)]
+    names = [name for name in (kept[-1] if kept else {}) if kept_of(name) and all(name in row for row in kept)]
     return {"step": [row["step"] for row in kept], **{name: [float(f"{row[name]:.5g}") for row in kept] for name in names}}
 
 
-def changes(metrics: Path) -> list[dict[str, Any]]:
-    """How much fixed samples and reconstructions changed, as rows of measures, from a run's ``metrics.csv``."""
-    with open(metrics, newline="") as file:
-        rows = [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
-    return [
-        {"stage": "fit", "step": int(row["step"]), name: float(value)}
-        for row in rows
-        for name, value in row.items()
-        if name and name.startswith("change/")
-    ]
+def changes(folder: Path) -> list[dict[str, Any]]:
+    """How much fixed samples and reconstructions changed, as rows of measures, from a run's ``metrics.csv`` files."""
+    by_step: dict[int, dict[str, Any]] = {}
+    for metrics in by_age(folder, "metrics.csv"):
+        with open(metrics, newline="") as file:
+            for row in csv.DictReader(file):
+                found = {name: float(value) for name, value in row.items() if name and name.startswith(_CHANGE) and value}
+                if found:
+                    step = int(row["step"])
+                    by_step.setdefault(step, {"stage": "fit", "step": step}).update(found)
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def device_name(device: str) -> str:
@@ -115,8 +126,9 @@ def lines_below(out: Path) -> tuple[list[dict[str, Any]], list[Unfinished]]:
             recorded.add(key)
             unfinished.pop(key, None)
             measured = ledger.read_lines(folder / "evaluation.jsonl")
+            changed = changes(folder)
             more = {"seed": seed, "seconds": state.get("seconds"), "threads": state.get("threads"), "folder": str(folder)}
-            finished.append(make_line(experiment, state, measured, ledger.read_results(folder), **more))
+            finished.append(make_line(experiment, state, measured, changed, ledger.read_results(folder), **more))
         else:
             unfinished[key] = Unfinished(experiment, seed, last_step(folder), folder)
     return finished, list(unfinished.values())

@@ -135,10 +135,8 @@ class Run:
         threads = int(self.environment["OMP_NUM_THREADS"].partition(",")[0])
         seconds = round(self._seconds_before + time.time() - self._started, 1)
         where = {"seed": self.seed, "seconds": seconds, "threads": threads, "folder": str(self.folder.relative_to(self.out))}
-        changed = [row for file in by_age(self.folder, "metrics.csv") for row in changes(file)]
-        for row in changed:
-            results["last"] |= {name: {"value": row[name], "step": row["step"]} for name in row.keys() - {"stage", "step"}}
-        ledger.append_run(self.out, make_line(self.experiment, self._last_state(), self._measurements(), results, **where))
+        measured, changed = self._measurements(), changes(self.folder)
+        ledger.append_run(self.out, make_line(self.experiment, self._last_state(), measured, changed, results, **where))
         return True
 
     def said(self) -> str:

@@ -14,30 +14,30 @@ class Column:
     """A measure of finished runs, at the end unless something else is said.
 
     Args:
-        measure: its key in the records, or ``minutes``.
-        title: what it is called; the measure's name if empty.
+        key: of the column, by which published numbers are given.
+        measure: its key in the records, or ``minutes`` of training; ``key`` if empty.
+        title: what it is called; ``key`` if empty.
         digits: after the point.
         better: ``higher`` or ``lower``; what is known of the measure if empty.
-        at: the step at which it is taken.
+        at: the step at which it is taken; minutes are shared out evenly over the steps.
         reaches: a value; the column has the first step that was measured at which it was that good.
         below: a value; the column counts the runs that end below it.
-        key: in ``published``; the measure if empty.
     """
 
-    measure: str
+    key: str
+    measure: str = ""
     title: str = ""
     digits: int = 2
     better: str = ""
     at: int | None = None
     reaches: float | None = None
     below: float | None = None
-    key: str = ""
 
     def __post_init__(self) -> None:
         if self.better not in ("", "higher", "lower"):
-            raise ValueError(f"better is {self.better} in {self.measure}, but must be higher or lower")
-        object.__setattr__(self, "key", self.key or self.measure)
-        object.__setattr__(self, "title", self.title or self.measure)
+            raise ValueError(f"better is {self.better} in {self.key}, but must be higher or lower")
+        object.__setattr__(self, "measure", self.measure or self.key)
+        object.__setattr__(self, "title", self.title or self.key)
 
     @property
     def counts(self) -> bool:
@@ -67,10 +67,11 @@ class Column:
             ``None`` where it was not measured, or never reached.
         """
         if self.measure == "minutes":
-            return float(line["seconds"]) / 60
+            share = 1.0 if self.at is None else self.at / line["steps"]
+            return float(line["seconds"]) / 60 * share if share <= 1 else None
         if self.at is not None or self.reaches is not None:
-            curve = line.get("curve", {})
-            points = list(zip(curve.get("step", ()), curve.get(self.measure, ()), strict=False))
+            curve: Mapping[str, list[float]] = next((curve for curve in line["curves"] if self.measure in curve), {})
+            points = list(zip(curve.get("step", ()), curve.get(self.measure, ()), strict=True))
             if self.at is not None:
                 return next((float(value) for step, value in points if step == self.at), None)
             return next((float(step) for step, value in points if self._is_reached(value)), None)

@@ -213,7 +213,7 @@ def _with_runs(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(name: str, content: dict[str, Any]) -> Table:
-    columns = tuple(Column(**{"measure": measure, **(given or {})}) for measure, given in content.pop("columns").items())
+    columns = tuple(Column(key, **(given or {})) for key, given in content.pop("columns").items())
     budgets = {each: Budget(**given) for each, given in content.pop("budgets").items()}
     rows = {each: Row(each, **(given or {})) for each, given in content.pop("rows").items()}
     if FULL not in budgets:

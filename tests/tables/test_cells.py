@@ -18,8 +18,11 @@ VALUES = [20.0, 24.0, 15.0]
 def line(**numbers: Any) -> dict[str, Any]:
     last = {name: {"value": value, "step": 100} for name, value in numbers.items()}
     best = {name: {"value": value + 1, "step": 50} for name, value in numbers.items()}
-    curve = {"step": [10, 50, 100], "modes": [3.0, 25.0, 24.0], "fid": [90.0, 40.0, 50.0]}
-    return {"seconds": 90.0, "results": {"last": last, "best": best}, "curve": curve}
+    curves = [
+        {"step": [10, 50, 100], "modes": [3.0, 25.0, 24.0], "fid": [90.0, 40.0, 50.0]},
+        {"step": [20, 40], "change/samples": [0.4, 0.2]},
+    ]
+    return {"seconds": 90.0, "steps": 100, "results": {"last": last, "best": best}, "curves": curves}
 
 
 def test_the_interval_is_that_of_all_resamples() -> None:
@@ -70,6 +73,9 @@ def test_a_column_takes_its_number_out_of_a_run() -> None:
     assert Column("modes").value(run) == 24
     assert Column("modes").value(run, "best") == 25
     assert Column("minutes").value(run) == 1.5
+    assert Column("minutes", at=50).value(run) == 0.75
+    assert Column("minutes", at=200).value(run) is None
+    assert Column("x", measure="change/samples", at=40).value(run) == 0.2
     assert Column("fid", at=50).value(run) == 40
     assert Column("fid", at=60).value(run) is None
     assert Column("modes", reaches=25).value(run) == 50

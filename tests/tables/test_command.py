@@ -41,7 +41,7 @@ def test_a_table_is_trained_once_and_shown(trained: Path, capsys: pytest.Capture
     assert sorted(line["seed"] for line in lines) == [0, 1]
     for line in lines:
         assert (line["model"], line["dataset"], line["steps"], line["precision"]) == ("GAN", "grid25", 20, "32-true")
-        assert line["curve"]["step"] == [10, 20]
+        assert line["curves"][0]["step"] == [10, 20]
         assert line["settings"]["trainer"]["max_steps"] == 20
         assert line["seconds"] > 0
         assert line["threads"] >= 1

@@ -40,7 +40,7 @@ def finished(config: dict[str, Any], seed: int, modes: float, **more: Any) -> di
         "precision": "32-true",
         "versions": {"torch": "2.11.0"},
         "results": results,
-        "curve": {"step": []},
+        "curves": [],
         "settings": settings_of(config),
         **more,
     }
@@ -134,7 +134,9 @@ def test_runs_of_fit_below_the_folder_count_where_they_are_the_very_same(tmp_pat
 def test_a_line_keeps_at_most_fifty_points_of_a_curve_and_the_last(cells: list[Cell]) -> None:
     row = {"stage": "fit", "device": "cpu", "tv_true_halved": 1}
     measured = [{**row, "step": step, "modes": step / 3} for step in range(1, 121)]
-    curve = make_line(cells[0].experiment, {}, measured, {}, seed=0)["curve"]
+    changed = [{"stage": "fit", "step": 60, "change/samples": 0.25}]
+    curve, changes = make_line(cells[0].experiment, {}, measured, changed, {}, seed=0)["curves"]
+    assert changes == {"step": [60], "change/samples": [0.25]}
     assert len(curve["step"]) == 40
     assert curve["step"][-1] == 120
     assert curve["modes"][0] == 1.0
