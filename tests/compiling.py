@@ -22,6 +22,8 @@ from tests.helpers import (
 )
 
 adam = partial(Adam, lr=1e-3)
+ROUNDING = 1e-10
+"""How far some steps in 64 bits may carry orders of summation apart; it depends on the processor."""
 # Biases before batch norm have gradients of mere rounding, which a small epsilon would magnify
 calm_adam = partial(Adam, lr=1e-3, eps=1e-3)
 

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
 from lightning_gans import EMA, Adam, Batch, Game
 from lightning_gans.errors import NonFiniteError
-from tests.compiling import Unrolled, adam, assert_same, both_ways, calm_adam, compiler_of, forms_of, make_normed
+from tests.compiling import ROUNDING, Unrolled, adam, assert_same, both_ways, calm_adam, compiler_of, forms_of, make_normed
 from tests.games import GAMES
 from tests.games.gaan import make_gaan
 from tests.games.gan import make_gan
@@ -42,7 +42,7 @@ EAGER: dict[str, str] = {"vae_gan": "", "aegan": ""}
 @pytest.mark.parametrize("name", GAMES)
 def test_a_compiled_game_is_the_eager_one(name: str, image_folder: Path) -> None:
     eager, traced = both_ways(partial(GAMES[name], optimizer=adam), data=data_for(name, image_folder))
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
     if name.startswith(tuple(EAGER)):
         return
     assert_same(eager, traced)
@@ -82,7 +82,7 @@ def test_the_average_of_the_generator_is_the_same() -> None:
 
     assert_same(*both_ways(partial(make_gan, optimizer=adam), callbacks=callbacks))
     first, second = (dict(each.average.named_parameters()) for each in averages if each.average is not None)
-    assert furthest(first, second) < 1e-12
+    assert furthest(first, second) < ROUNDING
 
 
 @pytest.mark.parametrize("clipping", CLIPPING)
@@ -124,7 +124,7 @@ def test_of_other_optimizers_only_gradients_are_compiled(make: Callable[..., Gam
     assert_same(*both_ways(partial(make, optimizer=optimizer)), steps_inside=False)
     mixed = {"optimizers": {"generator": optimizer}, "optimizer": adam, "simultaneous": False}
     eager, traced = both_ways(partial(make_gan, **mixed))
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
     assert sorted(form._steps_inside for form in forms_of(traced)) == [False, True]
 
 
@@ -146,7 +146,7 @@ def test_a_compiled_run_goes_on_from_its_checkpoint(tmp_path: Path, stop: int) -
     make = partial(make_wgan_gp, optimizer=adam, scheduler=partial(StepLR, step_size=3, gamma=0.9), compile=True)
     fit(alone := make(), 10, precision="64-true", **saving(tmp_path))
     fit(resumed := make(), 10, ckpt_path=tmp_path / f"step={stop}.ckpt", precision="64-true")
-    assert furthest(state(resumed), state(alone)) < 1e-12
+    assert furthest(state(resumed), state(alone)) < ROUNDING
     assert forms_of(resumed)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans import Batch, Game
-from tests.compiling import Item, adam, assert_same, both_ways, calm_adam, compiler_of, forms_of, said
+from tests.compiling import ROUNDING, Item, adam, assert_same, both_ways, calm_adam, compiler_of, forms_of, said
 from tests.games.gaan import make_noisy_gaan, noisy
 from tests.games.gan import make_gan
 from tests.helpers import (
@@ -37,7 +37,7 @@ def with_a_branch(self: Duel, x: Tensor) -> Tensor:
 
 def test_a_number_that_is_read_off_a_tensor_is_no_constant() -> None:
     eager, traced = both_ways(partial(Item, Item.play_item, optimizer=adam))
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
 
 
 def with_the_step(self: Duel, x: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def test_a_loss_that_cannot_be_compiled_runs_eagerly_and_says_why_once(
         self.minimize("generator", self.odd_loss, batch.images)
 
     eager, traced = both_ways(partial(Odd, play, optimizer=adam))
-    assert same(state(eager), state(traced)) or furthest(state(eager), state(traced)) < 1e-12
+    assert same(state(eager), state(traced)) or furthest(state(eager), state(traced)) < ROUNDING
     (name,) = compiler_of(traced).eager
     assert name.endswith("Odd.odd_loss")
     (sentence,) = said(recwarn)
@@ -90,7 +90,7 @@ def make_dropping_gan(**settings: Any) -> Game:
 @pytest.mark.parametrize("make", [make_noisy_gaan, make_dropping_gan])
 def test_layers_that_draw_run_eagerly(make: Callable[..., Game], recwarn: pytest.WarningsRecorder) -> None:
     eager, traced = both_ways(partial(make, optimizer=calm_adam))
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
     assert all("draws random numbers inside (dropout or a noise layer)" in why for why in compiler_of(traced).eager.values())
     assert len(said(recwarn)) == len(compiler_of(traced).eager) >= 1
 
@@ -146,7 +146,7 @@ def test_arguments_that_always_change_are_given_up(recwarn: pytest.WarningsRecor
         self.minimize("generator", self.scaled_loss, batch.images, 0.9**self.global_step)
 
     eager, traced = both_ways(partial(Plain, play, optimizer=adam), 30)
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
     (sentence,) = said(recwarn)
     assert "Plain.scaled_loss runs eagerly, for it is given other plain values again and again" in sentence
     assert len(compiler_of(traced)._updates) <= 8

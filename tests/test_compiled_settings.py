@@ -13,7 +13,19 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from lightning_gans import Batch, Game, InputError, compiled
-from tests.compiling import Item, Unrolled, adam, assert_same, both_ways, calm_adam, compiler_of, forms_of, make_normed, said
+from tests.compiling import (
+    ROUNDING,
+    Item,
+    Unrolled,
+    adam,
+    assert_same,
+    both_ways,
+    calm_adam,
+    compiler_of,
+    forms_of,
+    make_normed,
+    said,
+)
 from tests.games import GAMES
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp
@@ -102,7 +114,7 @@ def test_a_setting_that_always_changes_is_given_up(recwarn: pytest.WarningsRecor
     eager, traced = both_ways(
         partial(Weighted, optimizer=adam), 20, callbacks=lambda: [Change("weight", lambda step: 0.9**step)]
     )
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
     (sentence,) = said(recwarn)
     assert "Weighted.weighted_loss runs eagerly, for it reads settings that change again and again (" in sentence
     assert "weight" in sentence
@@ -134,7 +146,7 @@ class Freeze(Callback):
 def test_what_else_a_callback_changes_is_noticed(what: str) -> None:
     eager, traced = both_ways(partial(make_normed, optimizer=calm_adam), callbacks=lambda: [Freeze(what)])
     assert compiler_of(traced).eager == {}
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
     fit(untouched := make_normed(optimizer=calm_adam), 10, precision="64-true")
     assert furthest(state(untouched), state(traced)) > 1e-6
 
@@ -162,7 +174,7 @@ def test_machine_code_computes_the_same(make: Callable[..., Game]) -> None:
 @pytest.mark.parametrize("play", [Unrolled.at_once, Item.play_item])
 def test_machine_code_computes_what_is_unusual(play: Any) -> None:
     eager, traced = both_ways(partial(Unrolled if play is Unrolled.at_once else Item, play, optimizer=adam), 8)
-    assert furthest(state(eager), state(traced)) < 1e-12
+    assert furthest(state(eager), state(traced)) < ROUNDING
 
 
 @pytest.mark.parametrize("found", [{"CXX": "/nonexistent"}, {"PATH": ""}], ids=["CXX", "PATH"])
@@ -195,6 +207,6 @@ def test_two_ranks_compiled_equal_one_process(tmp_path: Path) -> None:
     for name in COMPILED_ON_RANKS:
         assert furthest(first[name], second[name]) == 0
         fit(alone := GAMES[name](), 6, precision="64-true")
-        assert furthest(first[name], state(alone)) < 1e-12
+        assert furthest(first[name], state(alone)) < ROUNDING
     assert first["eager"]["gan"] == first["eager"]["wgan_gp"] == {}
     assert any("needs numbers of all ranks" in why for why in first["eager"]["gaan"].values())
