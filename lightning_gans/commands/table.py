@@ -46,6 +46,8 @@ def main(args: list[str]) -> None:
     add_options(parser)
     given, handed_on = parser.parse_known_args(args)
     if given.name is None:
+        if args:
+            raise InputError("no table is named; give its name first, as in lightning table gaan_2 --show")
         Console().print(_tables())
         return
     for option in handed_on:

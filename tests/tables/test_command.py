@@ -97,6 +97,7 @@ def test_all_tables_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["gaan_2", "--seed_everything=1"], "--seed_everything=1 is not among"),
         (["gaan_2", "--budget", "shrot"], r"gaan_2 has no budget shrot \(did you mean short\?\)"),
         (["gaan_2", "--rows", "GAM"], r"gaan_2 has no row GAM \(did you mean GAN\?\)"),
+        (["--rows", "GAN", "gaan_2"], "no table is named; give its name first"),
         (["gan_2"], r"there is no table gan_2 \(did you mean gaan_2\?\)"),
         (["gaan_2", "--seeds", "x"], "--seeds has 'x'"),
         ([*SMOKE, "--verify"], "there is no finished run to verify"),
