@@ -32,19 +32,7 @@ def main(args: list[str]) -> None:
     Runs that come with the package count as they are, so that a table that is complete there is shown at once. Options such as
     --data.root, on which no result depends, are handed on to lightning fit. Without a name: the tables that there are.
     """
-    parser = argparse.ArgumentParser("lightning table", description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("name", nargs="?", help="of a table, or a YAML file of your own")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
-    parser.add_argument("--seeds", nargs="+", default=["0..2"], metavar="SEED", help="0..7 or 0,1,2 or 0 1 2 (default: 0..2)")
-    parser.add_argument("--budget", default=FULL, help="how long each row is trained, see the table (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=_OUT, help="folder of the runs and their records (default: %(default)s)")
-    parser.add_argument("--own", action="store_true", help="leave out the runs that come with the package")
-    parser.add_argument("--show", action="store_true", help="train nothing, show what is there")
-    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
-    parser.add_argument("--verify", action="store_true", help="train one of the finished runs again, and compare")
-    parser.add_argument("--publish", type=Path, metavar="FOLDER", help="train nothing, add lines of finished runs to FOLDER")
-    add_options(parser)
-    given, handed_on = parser.parse_known_args(args)
+    given, handed_on = _parser().parse_known_args(args)
     if given.name is None:
         if args:
             raise InputError("no table is named; give its name first, as in lightning table gaan_2 --show")
@@ -85,9 +73,24 @@ def main(args: list[str]) -> None:
     if given.markdown:
         print(filled.markdown(), end="")
     else:
-        console = Console()
-        console.print(filled.drawn())
+        Console().print(filled.drawn())
     sys.exit(int(failed > 0))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("lightning table", description=main.__doc__, allow_abbrev=False)
+    parser.add_argument("name", nargs="?", help="of a table, or a YAML file of your own")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
+    parser.add_argument("--seeds", nargs="+", default=["0..2"], metavar="SEED", help="0..7 or 0,1,2 or 0 1 2 (default: 0..2)")
+    parser.add_argument("--budget", default=FULL, help="how long each row is trained, see the table (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=_OUT, help="folder of the runs and their records (default: %(default)s)")
+    parser.add_argument("--own", action="store_true", help="leave out the runs that come with the package")
+    parser.add_argument("--show", action="store_true", help="train nothing, show what is there")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
+    parser.add_argument("--verify", action="store_true", help="train one of the finished runs again, and compare")
+    parser.add_argument("--publish", type=Path, metavar="FOLDER", help="train nothing, add lines of finished runs to FOLDER")
+    add_options(parser)
+    return parser
 
 
 def _found(cells: Sequence[Cell], given: argparse.Namespace) -> Sorted:
