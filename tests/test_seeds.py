@@ -362,6 +362,7 @@ def test_mean_and_standard_deviation() -> None:
     assert mean_std([2.0, 4.0, 9.0]) == pytest.approx((5.0, math.sqrt(13)))
     assert math.isnan(mean_std([2.0])[1])
     assert show_mean_std([2.0, 4.0, 9.0]) == "5 ± 3.6"
+    assert show_mean_std([0.95, math.nextafter(0.95, 1)]) == "0.95 ± 0"
     assert show_mean_std([1827.38]) == "1827.4"
     assert show_mean_std([]) == ""
 

@@ -20,6 +20,8 @@ def show_mean_std(values: Sequence[float]) -> str:
     if not values:
         return ""
     mean, std = mean_std(values)
+    if std < 1e-12 * abs(mean):  # rounding
+        std = 0.0
     return f"{mean:.5g}" if len(values) == 1 else f"{mean:.5g} ± {std:.2g}"
 
 
