@@ -45,7 +45,8 @@ def test_modules_keep_their_private_names_to_themselves() -> None:
     ours = [(file, module, name) for file, module, name in imports() if module.startswith("lightning_gans")]
     assert len(ours) > 100
     assert [it for it in ours if it[2].startswith("_") and it[2] != "__version__"] == []
-    assert {file for file, module, _ in ours if module == "lightning_gans.cli"} == {"__main__.py"}
+    # The command is on top: beside its entry only the runner knows it, which starts it
+    assert {file for file, module, _ in ours if module == "lightning_gans.cli"} == {"__main__.py", "runs/experiment.py"}
 
 
 def imports() -> Iterator[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ import pytest
 from lightning_gans import InputError
 from lightning_gans.commands import configs
 from lightning_gans.packaged import config_names, find_config, with_configs
+from lightning_gans.tables.table import table_names
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,10 +79,10 @@ def test_the_command_lists_them_or_prints_one(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == (ROOT / "configs" / "gaan_digits.yaml").read_text()
 
 
-def test_a_wheel_has_configs_types_and_classifiers(folder: Path) -> None:
+def test_a_wheel_has_configs_tables_results_types_and_classifiers(folder: Path) -> None:
     for part in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / part, folder)
-    for part in ("lightning_gans", "configs"):
+    for part in ("lightning_gans", "configs", "docs/results"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     build = "import sys, setuptools.build_meta as m; m.build_wheel(sys.argv[1])"
     done = subprocess.run([sys.executable, "-c", build, "dist"], capture_output=True, text=True, timeout=200)
@@ -92,6 +93,8 @@ def test_a_wheel_has_configs_types_and_classifiers(folder: Path) -> None:
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith("/METADATA"))
     source = {f"lightning_gans/{f.relative_to(ROOT / 'lightning_gans')}" for f in (ROOT / "lightning_gans").rglob("*.py")}
     assert source | {f"lightning_gans/configs/{name}.yaml" for name in config_names()} <= names
+    assert {f"lightning_gans/tables/{name}.yaml" for name in table_names()} <= names
+    assert {f"lightning_gans/results/{file.name}" for file in (ROOT / "docs" / "results").glob("*.jsonl")} <= names
     assert {"lightning_gans/py.typed", "lightning_gans/evaluation/features/trained/lenet_mnist.safetensors"} <= names
     assert not any(name.startswith(("configs", "tests")) for name in names)
     assert re.search(r"^Requires-Python: <3\.14,>=3\.11$", metadata, re.MULTILINE)
