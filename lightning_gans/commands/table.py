@@ -63,7 +63,7 @@ def main(args: list[str]) -> None:
     elif given.publish:
         print(publish(given.publish / f"{table.name}.jsonl", found))
     elif missing and not given.show:
-        print("\n".join(estimate(missing, [*lines_below(given.out)[0], *packaged_lines()], given.jobs)), flush=True)
+        print("\n".join(estimate(missing, [*lines_below(given.out).finished, *packaged_lines()], given.jobs)), flush=True)
         try:
             failed = run_by(given, [run for _, run in missing])
         except KeyboardInterrupt:
@@ -95,8 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _found(cells: Sequence[Cell], given: argparse.Namespace) -> Sorted:
     """The runs of one's own, before those that come with the package; of the latter none is said to stand apart."""
-    own, unfinished = lines_below(given.out)
-    found = sort(cells, own, unfinished)
+    own = lines_below(given.out)
+    found = sort(cells, own.finished, own.unfinished)
+    found.apart += own.unreadable
     if not given.own:
         for name, lines in sort(cells, packaged_lines()).rows.items():
             found.rows[name] = lines | found.rows[name]

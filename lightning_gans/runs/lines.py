@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lightning_gans.config_files import read_config
+from lightning_gans.errors import InputError
 from lightning_gans.packaged import results_folder
 from lightning_gans.runs import ledger
 from lightning_gans.runs.experiment import Experiment
@@ -20,6 +21,7 @@ from lightning_gans.runs.hashing import settings_of
 
 _POINTS = 50  # of a curve
 _CHANGE = "change/"
+_NEEDED = {"config", "seed", "model", "dataset", "steps", "seconds", "finished", "results", "curves", "settings"}  # of a line
 ASIDE = "verify"
 """A folder of runs that count for nothing, among those that do."""
 
@@ -111,27 +113,47 @@ def packaged_lines() -> list[dict[str, Any]]:
     return [line for file in sorted(results_folder().glob("*.jsonl")) for line in ledger.read_lines(file)]
 
 
-def lines_below(out: Path) -> tuple[list[dict[str, Any]], list[Unfinished]]:
-    """Finished runs below a folder, those of ``lightning fit`` as well as those of a runner, and the others."""
-    finished = [line for file in sorted(out.rglob("runs.jsonl")) if ASIDE not in file.parts for line in ledger.read_lines(file)]
-    recorded = {(line["config"], line["seed"]) for line in finished}
+@dataclass
+class Below:
+    """What there is below a folder.
+
+    Args:
+        finished: lines of runs that have come to their end.
+        unfinished: the others.
+        unreadable: a sentence for each file that is none of ours, or damaged.
+    """
+
+    finished: list[dict[str, Any]] = field(default_factory=list)
+    unfinished: list[Unfinished] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def lines_below(out: Path) -> Below:
+    """Runs below a folder, those of ``lightning fit`` as well as those of a runner."""
+    found = Below()
+    for file in _files(out, "runs.jsonl"):
+        lines = ledger.read_lines(file)
+        found.finished += [line for line in lines if line.keys() >= _NEEDED]
+        if strange := sum(not line.keys() >= _NEEDED for line in lines):
+            found.unreadable.append(f"{strange} of {len(lines)} lines of {file} are none of this version")
+    recorded = {(line["config"], line["seed"]) for line in found.finished}
     unfinished: dict[tuple[str, int], Unfinished] = {}
-    for folder, state in _runs_below(out):
-        config = yaml.safe_load((folder / "config.yaml").read_text())
-        experiment, seed = Experiment((), config), int(config["seed_everything"])
-        key = experiment.hash, seed
-        if key in recorded:
-            continue
-        if state.get("status") == "finished" and not _is_of_runner(folder, out):
-            recorded.add(key)
-            unfinished.pop(key, None)
-            measured = ledger.read_lines(folder / "evaluation.jsonl")
-            changed = changes(folder)
-            more = {"seed": seed, "seconds": state.get("seconds"), "threads": state.get("threads"), "folder": str(folder)}
-            finished.append(make_line(experiment, state, measured, changed, ledger.read_results(folder), **more))
-        else:
+    for file in _files(out, "run.json"):
+        folder = file.parent
+        try:
+            config, state = read_config(folder / "config.yaml"), json.loads(file.read_text())
+            experiment, seed = Experiment((), config), int(config["seed_everything"])
+            key, finished = (experiment.hash, seed), state["status"] == "finished" and not _is_of_runner(folder, out)
+            if finished and key not in recorded:
+                recorded.add(key)
+                more = {"seed": seed, "seconds": state.get("seconds"), "threads": state.get("threads"), "folder": str(folder)}
+                measured, results = ledger.read_lines(folder / "evaluation.jsonl"), ledger.read_results(folder)
+                found.finished.append(make_line(experiment, state, measured, changes(folder), results, **more))
             unfinished[key] = Unfinished(experiment, seed, last_step(folder), folder)
-    return finished, list(unfinished.values())
+        except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            found.unreadable.append(f"{folder} is no run that can be read ({type(error).__name__}: {error})")
+    found.unfinished = [run for key, run in unfinished.items() if key not in recorded]
+    return found
 
 
 def last_step(folder: Path) -> int:
@@ -152,12 +174,8 @@ def by_age(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.rglob(pattern), key=lambda file: file.stat().st_mtime_ns)
 
 
-def _runs_below(out: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Folders of ``lightning fit`` and what each run said of itself."""
-    for file in sorted(out.rglob("run.json")):
-        rows: Iterable[dict[str, Any]] = ledger.read_lines(file)
-        if ASIDE not in file.parts and (file.parent / "config.yaml").is_file():
-            yield from ((file.parent, row) for row in rows)
+def _files(out: Path, name: str) -> list[Path]:
+    return [file for file in sorted(out.rglob(name)) if ASIDE not in file.parts]
 
 
 def _is_of_runner(folder: Path, out: Path) -> bool:

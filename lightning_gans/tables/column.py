@@ -67,6 +67,8 @@ class Column:
             ``None`` where it was not measured, or never reached.
         """
         if self.measure == "minutes":
+            if not line["seconds"] or (self.at is not None and not line["steps"]):
+                return None
             share = 1.0 if self.at is None else self.at / line["steps"]
             return float(line["seconds"]) / 60 * share if share <= 1 else None
         if self.at is not None or self.reaches is not None:

@@ -123,12 +123,34 @@ def test_runs_of_fit_below_the_folder_count_where_they_are_the_very_same(tmp_pat
     own = tmp_path / gaan_2.hash / "seed9"
     leave_run(own / "gaan_grid25/version_0", gaan_2.config | {"seed_everything": 9}, "finished", 9)
     (own / "attempt.json").write_text("{}")  # a runner's, which has not recorded it yet
-    found = sort(cells, *lines_below(tmp_path))
+    below = lines_below(tmp_path)
+    found = sort(cells, below.finished, below.unfinished)
     assert {seed: run["results"]["last"]["modes"]["value"] for seed, run in found.rows["GAAN_2"].items()} == {0: 25, 4: 23}
     assert found.apart == ["GAAN on grid25, seed 5, with modes 1.00, is not GAAN_2: trainer.max_epochs 2 and not 60"]
     unfinished = sorted(said.partition(",")[0] for said in found.unfinished)
     assert unfinished == ["GAAN_2 seed 6 is unfinished", "GAAN_2 seed 9 is unfinished"]
     assert "at step 7" in found.unfinished[0]
+
+
+def test_what_is_no_run_of_ours_is_named_and_changes_nothing(tmp_path: Path, cells: list[Cell]) -> None:
+    line = finished(cells[0].experiment.config, 0, 25)
+    del line["settings"]
+    (tmp_path / "runs.jsonl").write_text(json.dumps(line) + "\n[1]\n{\n")
+    for name, config, state in [
+        ("a", "seed_everything: 0\nmodel: 3", "{}"),
+        ("b", "[1, 2]", '{"status": "finished"}'),
+        ("c", "x: [", "{}"),
+        ("d", None, "{}"),
+        ("e", yaml.safe_dump(cells[0].experiment.config), "no JSON"),
+    ]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(state)
+        if config is not None:
+            (tmp_path / name / "config.yaml").write_text(config)
+    below = lines_below(tmp_path)
+    assert (below.finished, below.unfinished) == ([], [])
+    assert below.unreadable[0] == f"1 of 1 lines of {tmp_path / 'runs.jsonl'} are none of this version"
+    assert [said.split(" is no run")[0][-1] for said in below.unreadable[1:]] == ["a", "b", "c", "d", "e"]
 
 
 def test_a_line_keeps_at_most_fifty_points_of_a_curve_and_the_last(cells: list[Cell]) -> None:
