@@ -6,7 +6,7 @@ import os
 import random
 import shlex
 import signal
-import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_options_that_do_not_fit_are_refused(options: list[str], said: str, tmp_
 
 
 def test_without_submitit_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "submitit", None)
+    monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(InputError, match="needs the package submitit; pip install"):
         engines.run_by_submitit([Run(fake(), 0, tmp_path)], 1, {})
 
@@ -80,7 +80,18 @@ for step in range(done + 1, 21):
 """
 
 
+def at_work(folder: Path) -> list[int]:
+    """Other processes whose command names a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (process / "cmdline").read_bytes() and int(process.name) != os.getpid():
+                found.append(int(process.name))
+    return found
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_jobs_that_are_killed_at_random_give_every_line_once_and_the_same_as_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,9 +105,8 @@ def test_jobs_that_are_killed_at_random_give_every_line_once_and_the_same_as_her
 
     def kill() -> None:
         while len(killed) < KILLED and not ended.wait(chance.uniform(0.3, 1.0)):
-            found = subprocess.run(["pgrep", "-f", str(out)], capture_output=True, text=True).stdout.split()
-            if others := [int(pid) for pid in found if int(pid) != os.getpid()]:
-                killed.append(chance.choice(others))
+            if found := at_work(out):
+                killed.append(chance.choice(found))
                 with suppress(ProcessLookupError):
                     os.kill(killed[-1], signal.SIGKILL)
 
