@@ -169,7 +169,9 @@ def reading(game: Game) -> Iterator[dict[str, Any]]:
             read[name] = deepcopy(value)
         return value
 
-    members = {"__getattribute__": noting, "__module__": paper.__module__, "__qualname__": paper.__qualname__}
+    # A name of within a function: a parser that looks for a class of the paper's name passes it over for as long as it lives
+    name = f"{reading.__name__}.<locals>.{paper.__name__}"
+    members = {"__getattribute__": noting, "__module__": paper.__module__, "__qualname__": name}
     object.__setattr__(game, "__class__", type(paper.__name__, (paper,), members))
     try:
         yield read

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from lightning_gans import Batch, Game
+from lightning_gans.runs.experiment import Experiment
+from lightning_gans.tracing import reading
 from tests.compiling import ROUNDING, Item, adam, assert_same, both_ways, calm_adam, compiler_of, forms_of, said
 from tests.games.gaan import make_noisy_gaan, noisy
 from tests.games.gan import make_gan
@@ -187,3 +189,15 @@ def test_a_smaller_batch_runs_eagerly(sizes: tuple[int, ...]) -> None:
     for game in games:
         make_trainer(12, precision="64-true").fit(game, Loader())
     assert_same(games[0], games[1])
+
+
+def test_a_traced_game_is_found_by_its_name_afterwards() -> None:
+    game = make_gan()
+    gc.disable()  # the class that notes what is read lives on until it is collected
+    try:
+        with reading(game) as read:
+            assert game.loss == "ns"
+        assert read == {"loss": "ns"}
+        assert Experiment.resolve(["--model=GAN", "--data.dataset=ring8"]).model == "GAN"
+    finally:
+        gc.enable()
