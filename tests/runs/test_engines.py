@@ -67,7 +67,7 @@ def test_without_submitit_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: 
         engines.run_by_submitit([Run(fake(), 0, tmp_path)], 1, {})
 
 
-SEEDS, KILLED = 4, 2  # a job takes seconds to import what it needs
+SEEDS, KILLED = 3, 2  # a job takes seconds to import what it needs
 # Counts to 20 with a checkpoint every five, from where the last one stands; what comes of it depends on the seed alone
 COUNTS = """
 import shutil
