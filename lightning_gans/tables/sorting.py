@@ -37,12 +37,17 @@ def sort(cells: Sequence[Cell], lines: Iterable[Mapping[str, Any]], unfinished: 
         unfinished: those that are begun.
     """
     found = Sorted({cell.row.name: {} for cell in cells})
+    datasets, others = {cell.experiment.dataset for cell in cells}, 0
     for line in lines:
         cell = next((cell for cell in cells if belongs(line, cell)), None)
         if cell is not None:
             found.rows[cell.row.name].setdefault(line["seed"], dict(line))
-        else:
+        elif line["dataset"] in datasets:
             found.apart.append(_apart(line, cells))
+        else:
+            others += 1
+    if others:
+        found.apart.append(f"{others} run{'s' if others > 1 else ''} of other datasets")
     for run in unfinished:
         like = {"config": run.experiment.hash, "settings": settings_of(run.experiment.config)}
         cell = next((cell for cell in cells if belongs(like, cell)), None)

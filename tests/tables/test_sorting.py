@@ -65,16 +65,16 @@ def test_a_row_takes_only_runs_of_its_own_settings(cells: list[Cell]) -> None:
         finished(gaan_1.experiment.config, 0, 20),
         finished(changed(gaan_2, "model.init_args.lambda_r", 0.2), 0, 1),
         finished(changed(gaan_2, "trainer.max_epochs", 500), 0, 2),
-        finished(changed(gaan_2, "data.dataset", "ring8"), 0, 3),
+        finished(changed(gaan_2, "data.dataset", "ring8"), 0, 3, dataset="ring8"),
         finished(changed(gaan_2, "evaluation.modes", "ali"), 0, 4),
         finished(changed(gaan_2, "pictures.every_n_steps", 7), 2, 25),  # nothing depends on that
     ]
     found = sort(cells, lines)
     assert {name: sorted(runs) for name, runs in found.rows.items()} == {"GAAN_2": [0, 1, 2], "GAAN_1": [0], "GAN": []}
+    assert found.apart.pop() == "1 run of other datasets"
     assert [said.partition("is not ")[2] for said in found.apart] == [
         "GAAN_2: model.lambda_r 0.2 and not 0.1",
         "GAAN_2: trainer.max_epochs 500 and not 60",
-        "GAAN_2: data.dataset ring8 and not grid25",
         "GAAN_2: evaluation.modes ali and not gaan",
     ]
     filled = fill(TABLE, "short", TABLE.pick(["GAAN_2", "GAAN_1", "GAN", "ALI"]), found)
@@ -87,6 +87,15 @@ def test_a_row_takes_only_runs_of_its_own_settings(cells: list[Cell]) -> None:
     assert any("lambda_r 0.2 and not 0.1" in note for note in filled.notes)
     assert any("a CPU, 1 thread, 32-true, torch 2.11.0 (4 runs)" in note for note in filled.notes)
     assert "| &emsp;ours, n = 3 | 24.67 [24.00, 25.00], within |" in filled.markdown()
+
+
+def test_a_table_of_which_nothing_is_built_yet_is_shown_beside_any_runs(cells: list[Cell]) -> None:
+    table = load_table("aae_labels")
+    found = sort([], [finished(cells[0].experiment.config, 0, 25)])
+    assert found.apart == ["1 run of other datasets"]
+    filled = fill(table, "full", table.pick([]), found)
+    assert ["  ours", "not built yet"] in filled.rows
+    assert filled.rows[1] == ["  published", "1.90 ± 0.10"]
 
 
 def test_a_setting_that_came_later_counts_as_its_default_unless_the_row_names_it(cells: list[Cell]) -> None:
