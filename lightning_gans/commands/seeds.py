@@ -30,7 +30,7 @@ def main(args: list[str]) -> None:
     out = given.out or Path("runs", "seeds", experiment.name)
     wanted = [Run(experiment, seed, out) for seed in seeds]
     if given.print_commands:
-        missing = [run for run in wanted if run.key not in read_runs(out)]
+        missing = [run for run in wanted if not run.is_recorded()]
         for run in missing:
             print(shlex.join(["lightning", "seeds", *options, "--seeds", str(run.seed), "--out", str(out)]))
         return

@@ -53,7 +53,7 @@ def main(args: list[str]) -> None:
     ]
     if given.print_commands:
         for cell, run in missing:
-            print(_command(cell, run, args))
+            print(_command(cell, run, given))
         return
     failed = 0
     if given.verify:
@@ -104,11 +104,10 @@ def _found(cells: Sequence[Cell], given: argparse.Namespace) -> Sorted:
     return found
 
 
-def _command(cell: Cell, run: Run, args: list[str]) -> str:
+def _command(cell: Cell, run: Run, given: argparse.Namespace) -> str:
     """What trains one run and nothing else; it may be given twice, or at once on several machines that share the folder."""
-    options = [*cell.extra, "--budget", cell.budget, "--out", str(run.out)]
-    own = ["--own"] if "--own" in args else []
-    return shlex.join(["lightning", "table", args[0], "--rows", cell.row.name, "--seeds", str(run.seed), *options, *own])
+    options = [*cell.extra, "--budget", cell.budget, "--out", str(run.out), *(["--own"] if given.own else [])]
+    return shlex.join(["lightning", "table", given.name, "--rows", cell.row.name, "--seeds", str(run.seed), *options])
 
 
 def _tables() -> Drawn:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning_gans.errors import InputError
-from lightning_gans.runs import ledger
 from lightning_gans.runs.experiment import Experiment
 from lightning_gans.runs.progress import Progress
 from lightning_gans.runs.run import Run
@@ -67,7 +66,7 @@ def run_by_submitit(runs: Sequence[Run], jobs: int, parameters: Mapping[str, Any
         import submitit
     except ImportError as error:
         raise InputError("--engine submitit needs the package submitit; pip install 'lightning-gans[submitit]'") from error
-    missing = [run for run in runs if run.key not in ledger.read_runs(run.out)]
+    missing = [run for run in runs if not run.is_recorded()]
     waiting, tries, failed = list(missing), {run.key: 0 for run in missing}, 0
     at_work: list[tuple[Run, Any]] = []
     with Progress(len(runs), len(runs) - len(missing)) as progress:
@@ -83,7 +82,7 @@ def run_by_submitit(runs: Sequence[Run], jobs: int, parameters: Mapping[str, Any
             time.sleep(_POLL)
             for run, job in [pair for pair in at_work if pair[1].done()]:
                 at_work.remove((run, job))
-                if run.key in ledger.read_runs(run.out):
+                if run.is_recorded():
                     progress.say(f"{run} has finished: {run.said()}")
                 elif tries[run.key] < _TRIES and _died(job):
                     progress.say(f"{run} died and is submitted again")

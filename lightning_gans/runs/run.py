@@ -60,6 +60,10 @@ class Run:
         """Where all of it is written."""
         return self.out / self.experiment.hash / f"seed{self.seed}"
 
+    def is_recorded(self) -> bool:
+        """Whether there is a line of it."""
+        return self.key in ledger.read_runs(self.out)
+
     def claim(self) -> bool:
         """Keep other processes from training it, until ``release`` or the end of this process and of the run's own."""
         self._claim = ledger.claim(self.folder.with_suffix(".lock"))

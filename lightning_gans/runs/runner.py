@@ -9,7 +9,6 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from lightning_gans.errors import InputError
-from lightning_gans.runs import ledger
 from lightning_gans.runs.crowd import Crowd
 from lightning_gans.runs.progress import Progress
 from lightning_gans.runs.run import Run
@@ -39,7 +38,7 @@ def run_missing(runs: Sequence[Run], jobs: int = 1) -> int:
     if jobs < 0:
         raise InputError(f"--jobs is {jobs}, but must be a number above 0, or auto")
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    missing = [run for run in runs if not _is_recorded(run)]
+    missing = [run for run in runs if not run.is_recorded()]
     crowd = Crowd(most=min(jobs or cores, max(1, len(missing))), grows=jobs == AUTO)
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // crowd.most))
     cards = _cards() if crowd.most > 1 else []
@@ -84,7 +83,7 @@ class _Runner:
                 self.elsewhere.add(run.key)
                 self.progress.say(f"{run} is being trained by another process, which is waited for")
             self.waiting.append(run)
-        elif _is_recorded(run):  # by somebody else, meanwhile
+        elif run.is_recorded():  # by somebody else, meanwhile
             run.release()
             self.progress.advance()
         else:
@@ -117,10 +116,6 @@ class _Runner:
             return
         run.release()
         self.progress.advance()
-
-
-def _is_recorded(run: Run) -> bool:
-    return run.key in ledger.read_runs(run.out)
 
 
 def _cards() -> list[str]:

@@ -21,19 +21,18 @@ class Estimate:
     mean: float
     low: float
     high: float
-    runs: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Estimate:
         """Of the numbers of some runs, at least one."""
         mean = statistics.fmean(values)
         if len(values) == 1:
-            return cls(mean, math.nan, math.nan, 1)
+            return cls(mean, math.nan, math.nan)
         if len(set(values)) == 1:
-            return cls(mean, mean, mean, len(values))
+            return cls(mean, mean, mean)
         found = bootstrap((np.asarray(values),), np.mean, method="percentile", n_resamples=9999, rng=np.random.default_rng(0))
         low, high = found.confidence_interval
-        return cls(mean, float(low), float(high), len(values))
+        return cls(mean, float(low), float(high))
 
     def text(self, digits: int) -> str:
         """``24.67 [24.00, 25.00]``; of one run the number alone."""
@@ -63,8 +62,7 @@ def published_text(column: Column, published: Any) -> str:
         return ""
     if column.counts:
         return f"{published[0]} of {published[1]}"
-    numbers = published if isinstance(published, list) else [published]
-    return " ± ".join(f"{number:.{column.digits}f}" for number in numbers)
+    return " ± ".join(f"{number:.{column.digits}f}" for number in _numbers(published))
 
 
 def our_text(column: Column, lines: Iterable[Mapping[str, Any]], when: str, published: Any = None) -> str:
@@ -82,8 +80,12 @@ def our_text(column: Column, lines: Iterable[Mapping[str, Any]], when: str, publ
         text += f" ({len(values)} of {len(lines)} runs)"
     if published is None:
         return text
-    numbers = published if isinstance(published, list) else [published]
-    return f"{text}, {verdict(estimate, numbers, column.higher_is_better, column.digits)}"
+    return f"{text}, {verdict(estimate, _numbers(published), column.higher_is_better, column.digits)}"
+
+
+def _numbers(published: Any) -> list[float]:
+    """Mean and, where it was printed, standard deviation."""
+    return published if isinstance(published, list) else [published]
 
 
 def _as_counted(share: float, published: Sequence[int]) -> str:

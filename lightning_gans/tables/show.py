@@ -48,7 +48,7 @@ class Filled:
         return "\n".join([*lines, "", *(f"{note}  " for note in self.notes)]).rstrip() + "\n"
 
 
-def fill(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart: bool = True) -> Filled:
+def fill(table: Table, budget: str, rows: Sequence[Row], found: Sorted) -> Filled:
     """Put the runs into the table.
 
     Args:
@@ -56,7 +56,6 @@ def fill(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart: b
         budget: of the runs.
         rows: those that are shown.
         found: the runs, sorted.
-        apart: also name the runs that do not stand in it.
     """
     shown: list[list[str]] = []
     for row in rows:
@@ -68,7 +67,7 @@ def fill(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart: b
         cells = ["" if value is None else f"{value:.{c.digits}f}" for value, c in zip(values, table.columns, strict=True)]
         shown.append(["exact draws", *cells])
     title = f"{table.title}: {table.source}, budget {budget}"
-    return Filled(title, ["", *(column.title for column in table.columns)], shown, _notes(table, budget, rows, found, apart))
+    return Filled(title, ["", *(column.title for column in table.columns)], shown, _notes(table, budget, rows, found))
 
 
 def _of_row(table: Table, budget: str, row: Row, lines: list[dict[str, Any]]) -> list[list[str]]:
@@ -90,7 +89,7 @@ def _of_row(table: Table, budget: str, row: Row, lines: list[dict[str, Any]]) ->
     return shown
 
 
-def _notes(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart: bool) -> list[str]:
+def _notes(table: Table, budget: str, rows: Sequence[Row], found: Sorted) -> list[str]:
     notes = [table.protocol] if table.protocol else []
     if table.published_runs:
         notes.append(f"Published: {table.published_runs}.")
@@ -103,7 +102,7 @@ def _notes(table: Table, budget: str, rows: Sequence[Row], found: Sorted, apart:
         )
     notes += [f"{row.name}: {row.remark}" for row in rows if row.remark]
     notes += table.remarks
-    return notes + found.unfinished + ([f"Apart: {said}." for said in found.apart] if apart else [])
+    return notes + found.unfinished + [f"Apart: {said}." for said in found.apart]
 
 
 def _made_on(lines: Iterable[Mapping[str, Any]]) -> str:

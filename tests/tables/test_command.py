@@ -76,7 +76,7 @@ def test_lines_are_published_once(trained: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_commands_for_other_queues_are_one_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main([*SMOKE, "--seeds", "0,3", "--data.root=x", "--out", str(tmp_path), "--print-commands"])
+    main(["--print-commands", *SMOKE, "--seeds", "0,3", "--data.root=x", "--out", str(tmp_path)])
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
     assert [line[line.index("--seeds") + 1] for line in lines] == ["0", "3"]
     assert all(line[:3] == ["lightning", "table", "gaan_2"] and "--data.root=x" in line for line in lines)
