@@ -1,4 +1,4 @@
-"""Adam and RMSprop as the papers write them, and Adam's step as a pure function."""
+"""Adam, RMSprop and a schedule as the papers write them, and Adam's step as a pure function."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.adam import adam
+from torch.optim.lr_scheduler import LRScheduler
 
 # Under the root of a second moment: without it the derivative of the root of 0 is infinite.
 _TINY = 1e-30
@@ -87,6 +88,29 @@ class RMSprop(torch.optim.RMSprop):
         for parameter in params:
             (of_weights if parameter.dim() > 1 else of_others)["params"].append(parameter)
         super().__init__([group for group in (of_weights, of_others) if group["params"]], lr=lr, alpha=alpha, eps=eps)
+
+
+class ConstantThenExponential(LRScheduler):
+    """A rate that stays for a while and then falls by the same factor at each step, as BiGAN's authors have it.
+
+    Args:
+        optimizer: whose rate it is.
+        constant: steps at the first rate.
+        decay: steps of the fall.
+        final: the rate after these, as a share of the first; it stays there.
+    """
+
+    def __init__(self, optimizer: Optimizer, constant: int, decay: int, final: float = 0.01) -> None:
+        if constant < 0 or decay < 1 or not 0 < final <= 1:
+            raise ValueError(
+                f"constant {constant}, decay {decay} and final {final} must be at least 0, at least 1, and in (0, 1]"
+            )
+        self.constant, self.decay, self.final = constant, decay, final
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:
+        fallen = min(max(self.last_epoch - self.constant, 0), self.decay) / self.decay
+        return [float(rate) * self.final**fallen for rate in self.base_lrs]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from lightning_gans import checks
 from lightning_gans.errors import InputError
 from lightning_gans.losses import at_least_float32
 
@@ -16,6 +17,7 @@ from lightning_gans.losses import at_least_float32
 _LOG_VARIANCES = (-20.0, 20.0)
 
 Scale = Literal["log_variance", "log_sigma"]
+PosteriorKind = Literal["gaussian", "deterministic", "implicit"]
 
 
 @dataclass
@@ -78,3 +80,46 @@ class DiagonalNormal:
         """KL divergence in nats to independent normal numbers of mean 0, ``(N,)`` (Kingma and Welling 2014, appendix B)."""
         square = self.mean.square() + self.log_variance.exp()
         return 0.5 * (square / std**2 - 1 - self.log_variance + 2 * math.log(std)).sum(dim=1)
+
+
+class Posterior:
+    """How a code is drawn of what an encoder gives.
+
+    Args:
+        kind: ``gaussian``, see ``DiagonalNormal``; ``deterministic``, the encoder's output; ``implicit``, its output given noise
+            besides, which is then any distribution (ALI's code; AAE's universal approximator, Makhzani et al. 2015, section 2).
+        encoder: for ``implicit`` a ``Conditioned`` one, whose condition tells how much noise there is.
+        dim: latent numbers a sample.
+        scale: of ``gaussian``.
+
+    Attributes:
+        width: numbers of noise a sample.
+
+    Raises:
+        InputError: there is no such kind, or the encoder of an implicit posterior takes no noise.
+    """
+
+    def __init__(self, kind: PosteriorKind, encoder: Any, dim: int, scale: Scale = "log_variance") -> None:
+        checks.one_of("posterior", kind, PosteriorKind)
+        condition = getattr(encoder, "condition", None)
+        if kind == "implicit" and condition is None:
+            raise InputError(
+                "the encoder of an implicit posterior is given noise; set it to a Conditioned network with an AttributeCondition"
+            )
+        self.kind, self.dim, self.scale = kind, dim, scale
+        self.width = {"gaussian": dim, "deterministic": 0, "implicit": getattr(condition, "width", 0)}[kind]
+
+    def draw(self, encoder: Any, x: Tensor, epsilon: Tensor, *given: Any) -> Tensor:
+        """Codes ``(N, dim)`` of samples and standard normal ``epsilon`` ``(N, width)``; ``given`` is for the encoder."""
+        numbers: Tensor = encoder(x, *self.inputs(epsilon), *given)
+        return DiagonalNormal.of(numbers, self.dim, self.scale).at(epsilon) if self.kind == "gaussian" else numbers
+
+    def inputs(self, epsilon: Tensor) -> tuple[Tensor, ...]:
+        """What of the noise the encoder is given."""
+        return (epsilon,) if self.kind == "implicit" else ()
+
+    def noise(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Noise for samples ``x``, of a generator on any device; without one, zeros."""
+        if generator is None:
+            return x.new_zeros(len(x), self.width)
+        return torch.randn(len(x), self.width, generator=generator, device=generator.device).to(x)

@@ -1,7 +1,7 @@
 """Encoders, generators and discriminators by family. Any module with the right shapes can stand in for them."""
 
 from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
-from lightning_gans.networks.conditioned import Conditioned
+from lightning_gans.networks.conditioned import Conditioned, Reinjected
 from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
 from lightning_gans.networks.heads import Heads
@@ -32,6 +32,7 @@ __all__ = [
     "NamedConditions",
     "Network",
     "PairNetwork",
+    "Reinjected",
     "Tapped",
     "UnrolledDiscriminator",
     "UnrolledGenerator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.networks.conditions import Condition, Conditions, NamedConditions, join
 from lightning_gans.networks.layers import Network, Tapped
 from lightning_gans.networks.pairs import PairNetwork
+from lightning_gans.networks.table import LayerTable
 
 
 class Conditioned(Tapped):
@@ -118,3 +120,42 @@ class Conditioned(Tapped):
             raise InputError(
                 f"the condition has {width} numbers at {self.at}, but the table has room for {room}; set condition"
             )
+
+
+class Reinjected(Tapped):
+    """A table of layers whose own input joins again at the rows that have a ``condition``, as z does in BiGAN's generator.
+
+    Args:
+        network: from a flat input; rows with a ``condition`` must have it as wide as that.
+
+    Raises:
+        InputError: the table has no such row, or one of another width.
+    """
+
+    def __init__(self, network: LayerTable) -> None:
+        super().__init__()
+        widths = set(network.condition_widths.values())
+        if widths != {math.prod(network.input_shape)}:
+            raise InputError(
+                f"the input of {math.prod(network.input_shape)} numbers joins again where a row has a condition of that width, "
+                f"but the rows have {sorted(widths) or 'none'}; set condition"
+            )
+        self.network = network
+
+    @property
+    def stages(self) -> Any:
+        return self.network.stages
+
+    @property
+    def squash(self) -> Any:
+        return self.network.squash
+
+    @property
+    def output_range(self) -> tuple[float, float] | None:
+        return self.network.output_range
+
+    def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        again = x
+        for name, stage in self.stages.items():
+            x = stage(join(x, again) if name in self.network.condition_widths else x)
+            yield name, x

@@ -35,7 +35,7 @@ Bias = Literal["tied", "untied", "none"]
 
 @dataclass
 class Layer:
-    """A row of the table: dropout, a dense or convolutional layer, norm and activation, in this order.
+    """A row of the table: dropout, a dense or convolutional layer, norm, activation and pooling, in this order.
 
     Args:
         channels: channels or units made; before ``maxout``, which leaves ``channels / pieces``.
@@ -49,11 +49,14 @@ class Layer:
         activation: after the norm; ``sigmoid`` or ``tanh`` in the last row is the output activation, which ``logits`` omits.
         pieces: for ``maxout``.
         dropout: probability of dropping a number of this layer's input, each on its own.
+        groups: of a convolution: its channels fall into so many parts that see nothing of each other.
+        pool: side of max-pooling with stride 2 and half of the side as padding; none for no pooling.
         bias: ``tied`` over the pixels of a channel, ``untied`` (one a pixel and channel) or ``none``; by default tied, and none
             where batch norm would take it away again.
-        condition: channels (or numbers) that ``Conditioned`` adds to this layer's input; they are not in the table's
-            ``input_shape`` either.
+        condition: channels (or numbers) that ``Conditioned`` or ``Reinjected`` adds to this layer's input; they are not in the
+            table's ``input_shape`` either.
         reshape: ``(C, H, W)`` that the input is laid out in first.
+        image: ``(C, H, W)`` that the output of a dense layer is laid out in.
         name: of the stage; by default ``conv``, ``deconv`` or ``hidden`` and its number among these, and ``output`` for a last
             row whose hidden activation is none.
     """
@@ -68,13 +71,17 @@ class Layer:
     activation: Activation | Literal["maxout"] | None = None
     pieces: int = 2
     dropout: float = 0.0
+    groups: int = 1
+    pool: int | None = None
     bias: Bias | None = None
     condition: int = 0
     reshape: tuple[int, int, int] | None = None
+    image: tuple[int, int, int] | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_sizes(self, channels=self.channels, kernel=self.kernel, stride=self.stride, pieces=self.pieces)
+        sizes = {name: getattr(self, name) for name in ("channels", "kernel", "stride", "pieces", "groups", "pool")}
+        check_sizes(self, **sizes)
 
     @property
     def kind(self) -> str:
@@ -105,6 +112,7 @@ class LayerTable(Network):
         init_scale: for the inits that have one; ALI's is 0.01.
 
     Attributes:
+        input_shape: of a sample, without what a condition adds.
         output_shape: of a sample.
         condition_widths: what a condition adds to the input of a stage, by the stage's name.
 
@@ -125,7 +133,7 @@ class LayerTable(Network):
         if not layers:
             raise InputError("a table of layers needs at least one row; set its layers")
         check_sizes(self, input_shape=input_shape)
-        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        first = shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
         last = layers[-1].activation
         output = last if last in ("sigmoid", "tanh") else None
         stages: dict[str, nn.Module] = {}
@@ -141,7 +149,7 @@ class LayerTable(Network):
             stages[names[-1]] = nn.Sequential(*steps, nn.Flatten())
             shape = shape[:1]
         super().__init__(stages, output)
-        self.output_shape = shape
+        self.input_shape, self.output_shape = first, shape
         self.condition_widths = widths
         initialise(self, init, init_scale)
 
@@ -183,6 +191,13 @@ def _steps(
         steps.append(Maxout(row.pieces))
     elif finish is not None:
         steps.append(activation(finish, slope))
+    if row.pool is not None:
+        steps.append(nn.MaxPool2d(row.pool, stride=2, padding=row.pool // 2))
+        shape = (shape[0], *((side + 2 * (row.pool // 2) - row.pool) // 2 + 1 for side in shape[1:]))
+    if row.image is not None:
+        if row.kernel is not None or math.prod(row.image) != row.outputs:
+            raise InputError(f"{name} is to lay out {row.outputs} numbers as {list(row.image)}; set its image or its channels")
+        return [*steps, nn.Unflatten(1, tuple(row.image))], tuple(row.image)
     return steps, (row.outputs, *shape[1:])
 
 
@@ -207,14 +222,16 @@ def _layer(row: Layer, name: str, shape: tuple[int, ...]) -> tuple[nn.Module, tu
     bias = row.bias == "tied" or (row.bias is None and row.norm != "batch")
     if row.kernel is None:
         return nn.Linear(shape[0], row.channels, bias=bias), (row.channels,)
+    if shape[0] % row.groups or row.channels % row.groups:
+        raise InputError(f"{name} makes {row.channels} channels of {shape[0]}, which do not fall into {row.groups} groups")
     settings = row.kernel, row.stride, row.padding
     layer: nn.Module
     if row.transposed:
         extra = row.output_padding
-        layer = nn.ConvTranspose2d(shape[0], row.channels, *settings, output_padding=extra, bias=bias)
+        layer = nn.ConvTranspose2d(shape[0], row.channels, *settings, output_padding=extra, groups=row.groups, bias=bias)
         sides = [(side - 1) * row.stride - 2 * row.padding + row.kernel + extra for side in shape[1:]]
     else:
-        layer = nn.Conv2d(shape[0], row.channels, *settings, bias=bias)
+        layer = nn.Conv2d(shape[0], row.channels, *settings, groups=row.groups, bias=bias)
         sides = [(side + 2 * row.padding - row.kernel) // row.stride + 1 for side in shape[1:]]
     if min(sides) < 1:
         size = "x".join(map(str, shape[1:]))
