@@ -80,6 +80,15 @@ def has_density_everywhere(prior: Prior) -> None:
         )
 
 
+def takes_over(network: str, start_from: Any) -> None:
+    """Refuse a game that is about a trained network and is given none, or trains it on."""
+    if start_from is None or network not in start_from.networks or not start_from.frozen:
+        raise InputError(
+            f"the {network} is a trained one that stays as it is; set model.start_from.checkpoint to a file of a run that has one, "
+            f"model.start_from.networks to ['{network}'], and leave frozen true"
+        )
+
+
 def one_of(name: str, value: Any, choices: Any) -> None:
     """Refuse a value that is none of the choices, a tuple or a Literal; the command has looked already, Python has not."""
     allowed = choices if isinstance(choices, tuple) else get_args(choices)

@@ -13,7 +13,6 @@ from lightning_gans import checks
 from lightning_gans.errors import InputError
 from lightning_gans.lent import draw
 from lightning_gans.lightning_internals import SET_AT_EVERY_HOOK
-from lightning_gans.networks import Network
 from lightning_gans.posteriors import DiagonalNormal
 from lightning_gans.priors import Prior
 from lightning_gans.protocols import Condition, to_device
@@ -32,8 +31,8 @@ class Doors(LightningModule):
     """
 
     prior: Prior
-    generator: Network
-    encoder: Network
+    generator: Any  # a network; the papers say which
+    encoder: Any
     classifier: nn.Module
     features_of = "discriminator"
     """The network whose layers are shown."""

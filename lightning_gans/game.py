@@ -54,6 +54,7 @@ class Game(StepNoise):
         gradient_clip_algorithm: bounds the ``norm`` over a player's parameters, of each ``tensor``, or each ``value``.
         compile: trace each update once and run it compiled.
         start_from: a checkpoint some of whose networks are taken over, such as a trained generator.
+        start_at_mean_of: so many training samples, at whose mean the generator's output starts, by its last bias.
         nonfinite: ``stop`` at a NaN or infinite loss with the last good checkpoint intact, or ``continue`` with a warning.
     """
 
@@ -70,6 +71,7 @@ class Game(StepNoise):
         gradient_clip_algorithm: ClipAlgorithm = "norm",
         compile: bool = False,
         start_from: StartFrom | None = None,
+        start_at_mean_of: int | None = None,
         nonfinite: Literal["stop", "continue"] = "stop",
     ) -> None:
         super().__init__(data_range, data_scale)
@@ -77,7 +79,10 @@ class Game(StepNoise):
         checks.one_of("nonfinite", nonfinite, ("stop", "continue"))
         self.automatic_optimization = False
         self.clip_gradients_to(gradient_clip_val, gradient_clip_algorithm)
+        if start_at_mean_of is not None:
+            checks.positive(start_at_mean_of=start_at_mean_of)
         self._compile, self._start_from, self._nonfinite = compile, start_from, nonfinite
+        self._start_at_mean_of = start_at_mean_of
         self._make_players = partial(
             Players,
             optimizer=optimizer,
@@ -169,6 +174,8 @@ class Game(StepNoise):
             checks.length(self.trainer)
             if self._compile:
                 require_compiler(self.trainer.strategy.root_device)
+            if self._start_at_mean_of is not None:
+                resuming.start_at_mean(self, data_of(self.trainer), self._start_at_mean_of)
             if self._start_from is not None:
                 self._start_from.take_over(self)
         # Lightning does so only after it has restored a checkpoint, which rounds parameters of 64 bits to 32

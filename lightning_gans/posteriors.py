@@ -86,8 +86,8 @@ class Posterior:
     """How a code is drawn of what an encoder gives.
 
     Args:
-        kind: ``gaussian``, see ``DiagonalNormal``; ``deterministic``, the encoder's output; ``implicit``, its output given noise
-            besides, which is then any distribution (ALI's code; AAE's universal approximator, Makhzani et al. 2015, section 2).
+        kind: ``gaussian``, see ``DiagonalNormal``; ``deterministic``, the encoder's output; ``implicit``, its output given
+            noise besides, any distribution (ALI's code; AAE's universal approximator, Makhzani et al. 2015, section 2).
         encoder: for ``implicit`` a ``Conditioned`` one, whose condition tells how much noise there is.
         dim: latent numbers a sample.
         scale: of ``gaussian``.
@@ -104,7 +104,7 @@ class Posterior:
         condition = getattr(encoder, "condition", None)
         if kind == "implicit" and condition is None:
             raise InputError(
-                "the encoder of an implicit posterior is given noise; set it to a Conditioned network with an AttributeCondition"
+                "the encoder of an implicit posterior is given noise; set it to a Conditioned network with AttributeCondition"
             )
         self.kind, self.dim, self.scale = kind, dim, scale
         self.width = {"gaussian": dim, "deterministic": 0, "implicit": getattr(condition, "width", 0)}[kind]

@@ -1,4 +1,4 @@
-"""What a run may go on from: a checkpoint of its own, or networks out of another's."""
+"""What a run may go on from: a checkpoint of its own, networks out of another's, or the mean of its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightning_gans.differences import differences
 from lightning_gans.errors import InputError, NonFiniteError
 from lightning_gans.logs import what_is_left
 from lightning_gans.players import Players, trainable
-from lightning_gans.randomness import global_seed
+from lightning_gans.randomness import global_seed, keyed_generator
 
 if TYPE_CHECKING:
     from lightning_gans.game import Game
@@ -35,20 +35,24 @@ class StartFrom:
     Args:
         checkpoint: a file that ``lightning fit`` wrote.
         networks: names of the model's networks, such as ``generator``; the checkpoint must have them under the same names.
-        frozen: keep them as they are; otherwise training goes on from there.
+        frozen: keep them as they are, in evaluation mode; otherwise training goes on from there.
     """
 
     checkpoint: str
     networks: tuple[str, ...]
     frozen: bool = True
 
-    def take_over(self, game: nn.Module) -> None:
+    def take_over(self, game: LightningModule) -> None:
         """Put the networks into ``game``.
 
         Raises:
             InputError: there is no such file, or a network is missing or another one.
         """
-        stored: dict[str, Tensor] = load_checkpoint(Path(self.checkpoint)).get("state_dict", {})
+        checkpoint = load_checkpoint(Path(self.checkpoint))
+        stored: dict[str, Tensor] = checkpoint.get("state_dict", {})
+        units = {key: value for key, value in checkpoint.get("hyper_parameters", {}).items() if key.startswith("data_")}
+        for said in differences(units, game.hparams):
+            rank_zero_warn(said)
         for name in self.networks:
             network = getattr(game, name, None)
             theirs = {key.removeprefix(f"{name}."): tensor for key, tensor in stored.items() if key.startswith(f"{name}.")}
@@ -63,7 +67,20 @@ class StartFrom:
                     )
             network.load_state_dict(theirs)
             if self.frozen:
-                network.requires_grad_(False)
+                network.requires_grad_(False).eval()
+
+
+def start_at_mean(game: Game, data: Any, count: int) -> None:
+    """Let the generator's output start at the mean of ``count`` training samples, chosen at random (ALI; GAN: their codes).
+
+    Raises:
+        InputError: the data module cannot show its samples, or the generator has no bias for it.
+    """
+    if not hasattr(data, "real") or not hasattr(game.generator, "start_output_at"):
+        raise InputError("start_at_mean_of needs the Images data module and a network of lightning_gans; leave it out")
+    size = data.size("train")
+    rows = torch.randperm(size, generator=keyed_generator("training images", size))[:count]
+    game.generator.start_output_at(game.normalize(data.real("train", rows).double()).mean(dim=0))
 
 
 def finite_parameters(module: LightningModule) -> None:

@@ -49,7 +49,7 @@ def main(args: list[str]) -> None:
         (cell, Run(cell.experiment, seed, given.out, cell.row.name))
         for cell in cells
         for seed in seeds
-        if seed not in found.rows[cell.row.name]
+        if cell.takes(seed) and seed not in found.rows[cell.row.name]
     ]
     if given.print_commands:
         for cell, run in missing:

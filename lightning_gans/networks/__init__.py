@@ -1,6 +1,7 @@
 """Encoders, generators and discriminators by family. Any module with the right shapes can stand in for them."""
 
 from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
+from lightning_gans.networks.ali import ALIDiscriminator, ALIEncoder, ALIGenerator
 from lightning_gans.networks.conditioned import Conditioned, Reinjected
 from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
@@ -20,6 +21,9 @@ __all__ = [
     "AEGANEncoder",
     "AEGANGenerator",
     "AEGANLatentDiscriminator",
+    "ALIDiscriminator",
+    "ALIEncoder",
+    "ALIGenerator",
     "AttributeCondition",
     "Condition",
     "Conditioned",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
@@ -27,16 +27,16 @@ class ALI(Game):
         min over D of - E log sigma(D(x, z^)) - E log(1 - sigma(D(x~, z)))                             Algorithm 1
         min over E, G of - E log(1 - sigma(D(x, z^))) - E log sigma(D(x~, z))                          Algorithm 1
 
-    So each of E and G is trained by the pairs that it is in. Both players move at the same parameters, from one forward: by
-    Algorithm 1, and by the authors' code. Their D is given both kinds of pairs in one pass, so that its batch norm is over both.
+    So each of E and G is trained by the pairs that it is in. Both players move at the same parameters, from one forward, by
+    Algorithm 1 and by the authors' code, whose D is given both kinds of pairs in one pass: its batch norm is over both.
 
     Args:
         encoder: E, samples to ``(N, 2 * dim)``: means, then log sigma (not the variance's); for other posteriors see below.
         generator: G, latents to samples.
         joint_discriminator: D, pairs of samples and latents to logits ``(N, 1)``, such as a ``PairNetwork``.
         prior: the distribution of z.
-        posterior: ``gaussian``; ``deterministic``, z^ = E(x) of ``dim`` numbers; or ``implicit``, z^ = E(x, epsilon), which their
-            25 Gaussians have: E is ``Conditioned`` on as many standard normal numbers as its condition has columns.
+        posterior: ``gaussian``; ``deterministic``, z^ = E(x) of ``dim`` numbers; or ``implicit``, z^ = E(x, epsilon), as on
+            their 25 Gaussians: E is ``Conditioned`` on as many standard normal numbers as its condition has columns.
         simultaneous: move both players at the same parameters; else D, then E and G against the new D on noise of their own.
         one_pass: give D both kinds of pairs in one batch.
         scale: factor of both losses, which matters beside weight decay.
@@ -65,7 +65,7 @@ class ALI(Game):
         self.joint_discriminator = joint_discriminator
         self.simultaneous, self.one_pass, self.scale = simultaneous, one_pass, scale
 
-    def players(self) -> dict[str, list[Tapped]]:
+    def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.joint_discriminator], "autoencoder": [self.encoder, self.generator]}
 
     def step(self, batch: Batch) -> None:

@@ -13,8 +13,8 @@ from lightning_gans.priors import Prior
 class BiGAN(ALI):
     """The game of ``lightning_gans.ALI`` with a deterministic encoder, found at the same time.
 
-    Losses are halved (means over both kinds of pairs), and the authors' scripts let D see each kind in a pass of its own, so that
-    its batch norm is over one kind alone (their option ``cat_inputs`` is off: jeffdonahue/bigan at 06342ee, train_mnist.sh).
+    Losses are halved (means over both kinds of pairs), and the authors' scripts let D see each kind in a pass of its own, so
+    that its batch norm is over one kind alone (``cat_inputs`` is off: jeffdonahue/bigan at 06342ee, train_mnist.sh).
 
     Args:
         encoder: E, samples to latents ``(N, dim)``.

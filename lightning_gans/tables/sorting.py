@@ -49,7 +49,7 @@ def sort(cells: Sequence[Cell], lines: Iterable[Mapping[str, Any]], unfinished: 
     if others:
         found.apart.append(f"{others} run{'s' if others > 1 else ''} of other datasets")
     for run in unfinished:
-        like = {"config": run.experiment.hash, "settings": settings_of(run.experiment.config)}
+        like = {"config": run.experiment.hash, "settings": settings_of(run.experiment.config), "seed": run.seed}
         cell = next((cell for cell in cells if belongs(like, cell)), None)
         if cell is not None:
             found.unfinished.append(f"{cell.row.name} seed {run.seed} is unfinished, at step {run.step:,}: {run.folder}")
@@ -61,6 +61,8 @@ def belongs(line: Mapping[str, Any], cell: Cell) -> bool:
 
     A setting that came into the code later counts as being at its default, where the row does not name it.
     """
+    if not cell.takes(line["seed"]):
+        return False
     return line["config"] == cell.experiment.hash or not _differences(line, cell)
 
 
@@ -77,7 +79,9 @@ def _differences(line: Mapping[str, Any], cell: Cell) -> list[str]:
 
 
 def _apart(line: Mapping[str, Any], cells: Sequence[Cell]) -> str:
-    by_row = {cell.row.name: _differences(line, cell) for cell in cells}
+    by_row = {cell.row.name: _differences(line, cell) for cell in cells if cell.takes(line["seed"])}
+    if not by_row:
+        return f"{line['model']} on {line['dataset']}, seed {line['seed']}, is of no draw of the rows"
     near = min(by_row, key=lambda name: len(by_row[name]))
     said = by_row[near]
     more = f" and {len(said) - _SAID} more" if len(said) > _SAID else ""

@@ -15,6 +15,7 @@ from lightning_gans.packaged import find_config
 from lightning_gans.runs.experiment import Experiment
 from lightning_gans.suggestions import near
 from lightning_gans.tables.column import Column
+from lightning_gans.tables.search import Search
 
 FULL = "full"
 """The budget of the config itself."""
@@ -51,6 +52,7 @@ class Row:
         options: settings that differ from it.
         published: mean and standard deviation by measure, or how many of how many; either may be missing.
         remark: what is to be known of this row.
+        search: settings that are drawn anew for every run, none for runs that differ by their seeds alone.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
+    search: Search | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Table:
         return self.budgets[name]
 
     def cells(self, budget: str, rows: Iterable[Row], extra: Sequence[str] = ()) -> list[Cell]:
-        """What can be trained of some rows under a budget.
+        """What can be trained of some rows under a budget; of a row that searches one for every draw.
 
         Args:
             budget: by name.
@@ -124,7 +127,8 @@ class Table:
         """
         found = self.budget(budget)
         taken = [row for row in rows if row.config is not None and (row.name in found.rows or not found.only)]
-        return [Cell(self, row, budget, tuple(extra)) for row in taken]
+        draws = [(row, seed) for row in taken for seed in (range(row.search.runs) if row.search else [None])]
+        return [Cell(self, row, budget, tuple(extra), seed) for row, seed in draws]
 
 
 @dataclass(frozen=True)
@@ -136,19 +140,27 @@ class Cell:
         row: of the table.
         budget: by name.
         extra: options on which no result depends.
+        seed: of the only run that it is of, where settings are drawn for every run; none for any.
     """
 
     table: Table
     row: Row
     budget: str
     extra: tuple[str, ...] = ()
+    seed: int | None = None
 
     @cached_property
     def options(self) -> list[str]:
         """Of ``lightning fit``."""
         budget = self.table.budget(self.budget)
         settings = {**self.table.options, **self.row.options, **budget.options, **budget.rows.get(self.row.name, {})}
+        if self.row.search is not None and self.seed is not None:
+            settings |= self.row.search.options(self.seed)
         return [f"--config={self.row.config}", *(f"--{name}={_word(value)}" for name, value in settings.items()), *self.extra]
+
+    def takes(self, seed: int) -> bool:
+        """Whether a run of ``seed`` can be of this."""
+        return self.seed in (None, seed)
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -206,7 +218,7 @@ def _with_runs(content: dict[str, Any]) -> dict[str, Any]:
     if "runs" not in content:
         return content
     base = read_config(_FOLDER / f"{content['runs']}.yaml")
-    theirs = {name: {key: row[key] for key in ("config", "options") if key in row} for name, row in base["rows"].items()}
+    theirs = {name: {key: row[key] for key in ("config", "options", "search") if key in row} for name, row in base["rows"].items()}
     rows = {name: row | content.get("rows", {}).get(name, {}) for name, row in theirs.items()}
     mine = {key: value for key, value in content.items() if key != "runs"}
     return {"options": base.get("options", {}), "budgets": base["budgets"], **mine, "rows": rows}
@@ -215,7 +227,7 @@ def _with_runs(content: dict[str, Any]) -> dict[str, Any]:
 def _table(name: str, content: dict[str, Any]) -> Table:
     columns = tuple(Column(key, **(given or {})) for key, given in content.pop("columns").items())
     budgets = {each: Budget(**given) for each, given in content.pop("budgets").items()}
-    rows = {each: Row(each, **(given or {})) for each, given in content.pop("rows").items()}
+    rows = {each: _row(each, given or {}) for each, given in content.pop("rows").items()}
     if FULL not in budgets:
         raise KeyError(f"there is no budget {FULL}")
     for budget in budgets.values():
@@ -225,6 +237,11 @@ def _table(name: str, content: dict[str, Any]) -> Table:
         if unknown := row.published.keys() - {column.key for column in columns}:
             raise KeyError(f"{row.name} has published {', '.join(sorted(unknown))}, which is no column")
     return Table(name, columns=columns, budgets=budgets, rows=rows, remarks=tuple(content.pop("remarks", ())), **content)
+
+
+def _row(name: str, content: dict[str, Any]) -> Row:
+    search = Search.of(content["search"]) if "search" in content else None
+    return Row(name, **(content | {"search": search}))
 
 
 def _word(value: Any) -> str:

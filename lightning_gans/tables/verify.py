@@ -35,7 +35,7 @@ def verify(cells: Sequence[Cell], found: Sorted, out: Path, train: Callable[[lis
     Raises:
         InputError: there is no finished run.
     """
-    finished = [(cell, line) for cell in cells for line in found.rows[cell.row.name].values()]
+    finished = [(cell, line) for cell in cells for seed, line in found.rows[cell.row.name].items() if cell.takes(seed)]
     if not finished:
         raise InputError("there is no finished run to verify; leave out --verify to train some")
     cell, line = random.choice(finished)
