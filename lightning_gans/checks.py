@@ -84,8 +84,8 @@ def takes_over(network: str, start_from: Any) -> None:
     """Refuse a game that is about a trained network and is given none, or trains it on."""
     if start_from is None or network not in start_from.networks or not start_from.frozen:
         raise InputError(
-            f"the {network} is a trained one that stays as it is; set model.start_from.checkpoint to a file of a run that has one, "
-            f"model.start_from.networks to ['{network}'], and leave frozen true"
+            f"the {network} is a trained one that stays as it is; set model.start_from.checkpoint to a file of a run that has "
+            f"one, model.start_from.networks to ['{network}'], and leave frozen true"
         )
 
 

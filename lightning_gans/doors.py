@@ -13,7 +13,7 @@ from lightning_gans import checks
 from lightning_gans.errors import InputError
 from lightning_gans.lent import draw
 from lightning_gans.lightning_internals import SET_AT_EVERY_HOOK
-from lightning_gans.posteriors import DiagonalNormal
+from lightning_gans.posteriors import DiagonalNormal, Posterior
 from lightning_gans.priors import Prior
 from lightning_gans.protocols import Condition, to_device
 
@@ -44,6 +44,8 @@ class Doors(LightningModule):
     """Of discriminators that are completed; one whose slopes are penalised has none over the batch."""
     stores_latents = False
     """Whether training fills an empirical prior."""
+    posterior: Posterior | None = None
+    """How codes are drawn, where it is not as ``encode`` finds by the number of the encoder's outputs."""
 
     def __init__(self, data_range: tuple[float, float] | None, data_scale: float) -> None:
         super().__init__()
@@ -91,7 +93,14 @@ class Doors(LightningModule):
         return self.decode(self.to_model(self.prior.sample(n, generator)), condition)
 
     def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """Latents ``(N, dim)`` of images: of a stochastic encoder the mean, or with a generator a draw."""
+        """Latents ``(N, dim)`` of images: of a stochastic encoder the mean, or with a generator a draw.
+
+        An implicit posterior has no mean that is known; in its place is the code of noise 0.
+        """
+        if self.posterior is not None:
+            x = self.normalize(images)
+            codes = self.posterior.draw(self.encoder, x, self.posterior.noise(x, generator), *self._given(condition))
+            return codes.to(x.dtype)
         numbers = self.encoder(self.normalize(images), *self._given(condition))
         width, dim = numbers.shape[1], self.prior.dim
         if width == dim or (width != 2 * dim and not self.stochastic_encoder):
@@ -100,9 +109,10 @@ class Doors(LightningModule):
         return (q.mean if generator is None else q.sample(generator)).to(numbers.dtype)
 
     def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:
-        """Layers of the network that ``features_of`` names."""
-        network: Any = getattr(self, self.features_of)
-        return network.features(self.normalize(images), layers, *self._given(condition))
+        """Layers of the network that ``features_of`` names; of an encoder that is given noise, at noise 0."""
+        network, x = getattr(self, self.features_of), self.normalize(images)
+        noise = () if self.posterior is None or network is not self.encoder else self.posterior.inputs(self.posterior.noise(x))
+        return cast(list[Tensor], network.features(x, layers, *noise, *self._given(condition)))
 
     def generator_logits(self, z: Tensor) -> Tensor:
         """What the generator computes before its sigmoid.

@@ -45,8 +45,18 @@ def make_trainer(max_steps: int = 6, **settings: Any) -> Trainer:
 def fit(game: Game, max_steps: int = 6, data: Images | None = None, ckpt_path: Path | None = None, **settings: Any) -> Trainer:
     """Train ``game`` on 25 Gaussians, or on ``data``."""
     trainer = make_trainer(max_steps, **settings)
-    trainer.fit(game, datamodule=data or Images("grid25", batch_size=32), ckpt_path=ckpt_path)
+    trainer.fit(game, datamodule=data or points_for(game, batch_size=32), ckpt_path=ckpt_path)
     return trainer
+
+
+def points_for(game: Game, **settings: Any) -> Images:
+    """The 25 Gaussians, with what a game is given besides."""
+    return Images("grid25", condition="labels" if game.conditional else None, **settings)
+
+
+def given(game: Game, n: int) -> Tensor | None:
+    """Labels of ``n`` samples for a game that is given some."""
+    return torch.arange(n) % 25 if game.conditional else None
 
 
 def saving(folder: Path, every_n_steps: int = 1) -> dict[str, Any]:

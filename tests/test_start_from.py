@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_gans import GAAN, MLP, InputError
+from lightning_gans import GAAN, MLP, Images, InputError, Layer, LayerTable
 from lightning_gans.networks import Network
 from lightning_gans.resuming import StartFrom
 from tests.games.gaan import make_gaan
@@ -89,3 +89,24 @@ def test_another_network_is_refused(trained: Path, hidden: tuple[int, ...]) -> N
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no checkpoint .*none\.ckpt"):
         fit(make_gan(start_from=StartFrom(str(tmp_path / "none.ckpt"), ("generator",))), 1)
+
+
+def test_a_generator_starts_at_the_mean_of_some_training_samples() -> None:
+    game = make_gan(start_at_mean_of=5000, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.0))
+    fit(game, 1)
+    data = Images("grid25")
+    data.setup("fit")
+    mean = data.real("train", torch.arange(50_000)).mean(dim=0)
+    bias = game.generator.stages["output"].bias
+    torch.testing.assert_close(game.denormalize(bias.sigmoid()), mean, atol=0.2, rtol=0)
+    assert not torch.equal(bias, torch.zeros(2))
+
+
+def test_a_generator_without_a_bias_cannot_start_at_a_mean() -> None:
+    with pytest.raises(InputError, match="no bias"):
+        fit(make_gan(start_at_mean_of=10, generator=LayerTable(2, [Layer(2, activation="sigmoid", bias="none")])), 1)
+
+
+def test_a_mean_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="start_at_mean_of is 0"):
+        make_gan(start_at_mean_of=0)

@@ -1,8 +1,8 @@
 """The networks of ALI (Dumoulin et al. 2017, Tables 3 to 6): valid convolutions down to one pixel, and their mirror image.
 
-Rows are (kernel, stride, feature maps), as the tables have them. With 32 pixels, for instance, rows of (5, 1), (4, 2), (4, 1), (4, 2)
-and (4, 1) leave 28, 13, 10, 4 and 1. Biases, which the tables leave out, are those of the authors' code (IshmaelBelghazi/ALI at
-5f2de51, experiments/): none before batch norm and none in the part of z, untied ones in the last layers of encoder and generator.
+Rows are (kernel, stride, feature maps), as the tables have them. With 32 pixels, for instance, rows of (5, 1), (4, 2), (4, 1),
+(4, 2) and (4, 1) leave 28, 13, 10, 4 and 1. Biases, which the tables leave out, are those of the authors' code
+(IshmaelBelghazi/ALI at 5f2de51, experiments/): none before batch norm and none in the part of z, untied ones at the ends.
 """
 
 from __future__ import annotations

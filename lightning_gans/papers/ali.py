@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -111,16 +110,6 @@ class ALI(Game):
         twice = [map_condition(each, lambda rows: torch.cat([rows, rows])) for each in given]
         logits = self.joint_discriminator(torch.cat([x, made]), torch.cat([codes, z]), *twice)
         return logits[: len(x)], logits[len(x) :]
-
-    def encode(self, images: Tensor, condition: Condition | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """Latents ``(N, dim)`` of images: at epsilon 0, which is the mean, or with a generator a draw."""
-        x = self.normalize(images)
-        return self.posterior.draw(self.encoder, x, self.posterior.noise(x, generator), *self._given(condition))
-
-    def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:
-        """Layers of the encoder, at epsilon 0."""
-        x = self.normalize(images)
-        return self.encoder.features(x, layers, *self.posterior.inputs(self.posterior.noise(x)), *self._given(condition))
 
 
 def _probability(logits: Tensor) -> Tensor:

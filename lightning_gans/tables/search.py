@@ -58,5 +58,7 @@ class Search:
 
     def options(self, seed: int) -> dict[str, float]:
         """Settings of the run of a seed, by their paths."""
-        values = [draw.value(np.random.default_rng(keyed_seed("search", number, seed))) for number, draw in enumerate(self.draws)]
+        values = [
+            draw.value(np.random.default_rng(keyed_seed("search", number, seed))) for number, draw in enumerate(self.draws)
+        ]
         return {path: value for draw, value in zip(self.draws, values, strict=True) for path in draw.settings}

@@ -218,7 +218,9 @@ def _with_runs(content: dict[str, Any]) -> dict[str, Any]:
     if "runs" not in content:
         return content
     base = read_config(_FOLDER / f"{content['runs']}.yaml")
-    theirs = {name: {key: row[key] for key in ("config", "options", "search") if key in row} for name, row in base["rows"].items()}
+    theirs = {
+        name: {key: row[key] for key in ("config", "options", "search") if key in row} for name, row in base["rows"].items()
+    }
     rows = {name: row | content.get("rows", {}).get(name, {}) for name, row in theirs.items()}
     mine = {key: value for key, value in content.items() if key != "runs"}
     return {"options": base.get("options", {}), "budgets": base["budgets"], **mine, "rows": rows}

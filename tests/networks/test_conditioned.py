@@ -22,6 +22,7 @@ from lightning_gans.networks import (
     Layer,
     LayerTable,
     PairNetwork,
+    Reinjected,
 )
 from lightning_gans.networks.conditions import join
 
@@ -236,3 +237,20 @@ ROOM = LayerTable(5, [Layer(4, activation="relu"), Layer(1, condition=2)])
 def test_a_place_or_a_width_that_does_not_fit_is_refused(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_an_input_joins_again_where_a_row_has_a_condition() -> None:
+    network = Reinjected(LayerTable(3, [Layer(4), Layer(5, condition=3), Layer(2, activation="sigmoid")]))
+    z = torch.rand(6, 3)
+    stages = network.network.stages
+    hidden = stages["hidden2"](torch.cat([stages["hidden1"](z), z], dim=1))
+    torch.testing.assert_close(network(z), stages["output"](hidden).sigmoid())
+    torch.testing.assert_close(network.features(z, ["hidden2"])[0], hidden)
+    assert network.output_range == (0.0, 1.0)
+    assert len({*network.state_dict()}) == len([*network.parameters()])
+
+
+@pytest.mark.parametrize("condition", [0, 2])
+def test_an_input_that_cannot_join_again_is_refused(condition: int) -> None:
+    with pytest.raises(InputError, match=r"the input of 3 numbers joins again.*set condition"):
+        Reinjected(LayerTable(3, [Layer(4), Layer(5, condition=condition)]))

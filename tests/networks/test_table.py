@@ -212,3 +212,29 @@ def test_a_column_of_latents_becomes_a_map_of_one_pixel() -> None:
     layer = next(m for m in network.modules() if isinstance(m, nn.ConvTranspose2d))
     z = noise(2, 5)
     torch.testing.assert_close(network(z), layer(z[:, :, None, None]))
+
+
+def test_pooling_halves_and_groups_see_nothing_of_each_other() -> None:
+    table = LayerTable((4, 16, 16), [Layer(6, kernel=3, padding=1, groups=2, pool=3), Layer(1)])
+    x = torch.rand(2, 4, 16, 16)
+    (maps,) = table.features(x, ["conv1"])
+    assert maps.shape == (2, 6, 8, 8)
+    convolution = table.stages["conv1"][0]
+    expected = torch.nn.functional.max_pool2d(convolution(x), 3, stride=2, padding=1)
+    torch.testing.assert_close(maps, expected)
+    other = x.clone()
+    other[:, 2:] += 1
+    assert torch.equal(table.features(other, ["conv1"])[0][:, :3], maps[:, :3])
+
+
+def test_channels_must_fall_into_the_groups() -> None:
+    with pytest.raises(InputError, match="output makes 6 channels of 3, which do not fall into 2 groups"):
+        LayerTable((3, 16, 16), [Layer(6, kernel=3, groups=2)])
+
+
+def test_a_dense_layer_can_make_an_image() -> None:
+    table = LayerTable(5, [Layer(8), Layer(12, activation="sigmoid", image=(3, 2, 2))])
+    assert table(torch.rand(2, 5)).shape == (2, 3, 2, 2)
+    assert table.output_shape == (3, 2, 2)
+    with pytest.raises(InputError, match=r"output is to lay out 12 numbers as \[3, 2, 3\]; set its image or its channels"):
+        LayerTable(5, [Layer(12, activation="sigmoid", image=(3, 2, 3))])

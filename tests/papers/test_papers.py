@@ -14,7 +14,7 @@ import lightning_gans
 from lightning_gans import Game, InputError
 from lightning_gans.protocols import Generates, encodes
 from tests.games import GAMES, PAPERS
-from tests.helpers import fit, furthest, same, state
+from tests.helpers import fit, furthest, given, same, state
 
 
 def papers_of(module: str) -> list[type[Game]]:
@@ -52,7 +52,8 @@ def test_it_trains(make: Callable[..., Game]) -> None:
     assert fit(game, 2).global_step == 2
     assert all(value.isfinite().all() for value in state(game).values())
     changed = {name.partition(".")[0] for name, value in state(game).items() if not torch.equal(value, before[name])}
-    assert changed == {name.partition(".")[0] for name in before}, "a network is not trained"
+    frozen = {name.partition(".")[0] for name, parameter in game.named_parameters() if not parameter.requires_grad}
+    assert changed == {name.partition(".")[0] for name in before} - frozen, "a network is neither trained nor frozen"
 
 
 @every_paper
@@ -67,20 +68,20 @@ def test_training_repeats_itself(make: Callable[..., Game]) -> None:
 def test_it_generates_at_the_doors(make: Callable[..., Game]) -> None:
     game = make()
     assert isinstance(game, Generates)
-    z = game.prior.sample(7)
-    assert game.decode(z).shape == (7, 2)
-    torch.testing.assert_close(game.decode(z), game.denormalize(game.generator(z)))
-    first, second = (game.sample(9, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1))
+    z, condition = game.prior.sample(7), given(game, 7)
+    assert game.decode(z, condition).shape == (7, 2)
+    torch.testing.assert_close(game.decode(z, condition), game.denormalize(game.generator(z, *game._given(condition))))
+    first, second = (game.sample(9, given(game, 9), torch.Generator().manual_seed(seed)) for seed in (1, 1))
     assert first.shape == (9, 2)
     assert torch.equal(first, second)
-    assert not torch.equal(first, game.sample(9, generator=torch.Generator().manual_seed(2)))
+    assert not torch.equal(first, game.sample(9, given(game, 9), torch.Generator().manual_seed(2)))
 
 
 @every_paper
 def test_it_encodes_where_it_has_an_encoder(make: Callable[..., Game]) -> None:
     game = make()
     if encodes(game):
-        assert game.encode(torch.rand(5, 2) * 8 - 4).shape == (5, game.prior.dim)
+        assert game.encode(torch.rand(5, 2) * 8 - 4, given(game, 5)).shape == (5, game.prior.dim)
     else:
         assert not hasattr(game, "encoder")
 
@@ -101,7 +102,7 @@ def test_data_come_back_through_the_door_as_they_went_in(
 @every_paper
 def test_samples_are_in_the_units_of_the_data(make: Callable[..., Game]) -> None:
     fit(game := make(), 2)
-    reach = game.sample(500, generator=torch.Generator().manual_seed(0)).abs().max()
+    reach = game.sample(500, given(game, 500), torch.Generator().manual_seed(0)).abs().max()
     bounded = getattr(game.generator, "output_range", None) is not None
     assert 0.1 < reach <= (game.data_scale * 1.0001 if bounded else 100)
 
@@ -134,7 +135,7 @@ def test_what_it_was_given_is_kept_as_hyper_parameters(make: Callable[..., Game]
 @every_paper
 def test_data_beyond_the_reach_of_the_generator_is_refused_before_training(make: Callable[..., Game]) -> None:
     bounded = make()
-    bounded.generator.output_range = bounded.data_range
+    getattr(bounded.generator, "network", bounded.generator).output_range = bounded.data_range
     bounded.data_scale = 1.0
     before = state(bounded)
     with pytest.raises(InputError, match="set data_scale"):
