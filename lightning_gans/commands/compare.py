@@ -41,7 +41,7 @@ def main(args: list[str]) -> None:
     for number, file in enumerate(files):
         model, data, _, _ = restore(file, options)
         _refuse(model, data, file)
-        first = first or data
+        first = data if first is None else first
         _refuse_other_points(data, file, first, files[0])
         name = type(model).__name__ if given.names is None else given.names[number]
         with evaluating(model):

@@ -132,7 +132,8 @@ def _scatter(axes: Axes, points: Tensor | None, labels: Tensor | None, limit: fl
         return
     colours = component_colours(int(labels.max()) + 1) if labels is not None else []
     of_each = ORANGE if labels is None else [colours[label] for label in labels.tolist()]
-    axes.scatter(*points.T.numpy(), s=2, c=of_each, linewidths=0, alpha=0.7)
+    x, y = points.T.numpy()
+    axes.scatter(x, y, s=2, c=of_each, linewidths=0, alpha=0.7)
     beyond = float((~(points.abs() <= limit).all(dim=1)).float().mean())
     if beyond >= 0.005:
         axes.text(0.98, 0.02, f"{beyond:.0%} beyond", transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
