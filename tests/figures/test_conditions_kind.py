@@ -88,7 +88,7 @@ def test_attributes_that_the_figure_does_not_set_may_be_chosen() -> None:
     assert {*given[:, lips].tolist()} == {1}
     assert given[:, OFFICIAL.index("Male")].tolist() == [1] * 22 + [0] * 22
     assert given[1, OFFICIAL.index("Black_Hair")] == 0
-    assert "all other attributes as chosen" in " ".join(figure.texts[0].get_text().split())
+    assert "all others as chosen" in " ".join(figure.texts[0].get_text().split())
 
 
 def test_other_attributes_are_set_one_a_row() -> None:

@@ -64,7 +64,7 @@ def test_both_ends_of_a_way_are_draws_with_noise_of_their_own() -> None:
     assert float(noise.std()) == pytest.approx(0.2, rel=0.5)
     assert len(noise.unique(dim=0)) == 8
     assert torch.equal(model.latents[0], exact.latents[0]), "ways between draws of the prior are as before"
-    assert "each encoded by a draw" in words(figure)
+    assert "between draws of the posteriors of test images" in words(figure)
 
 
 @pytest.mark.parametrize("kind", ["reconstructions", "interpolations"])

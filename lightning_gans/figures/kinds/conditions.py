@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 
 import torch
@@ -13,7 +14,7 @@ from lightning_gans.figures.conditions import Chosen, class_names
 from lightning_gans.figures.subject import COLUMNS, Subject, no_data
 from lightning_gans.randomness import keyed_generator
 
-_MOST_ROWS, _FEWEST_COLUMNS = 20, 3
+_MOST_ROWS, _FEWEST_COLUMNS, _LONGEST_NAME = 20, 3, 30
 # ALI's Fig. 7: what each row has, and what its columns (b) to (l) have besides; + goes on from the column before
 _ROWS = {
     "male, attractive, young": ("Male", "Attractive", "Young"),
@@ -81,7 +82,8 @@ def _rows(subject: Subject) -> tuple[list[str], Tensor, str]:
         for row, whose in zip(given, _ROWS.values(), strict=True):
             for cell, how in zip(row, _COLUMNS.values(), strict=True):
                 cell[[there.index(name) for name in (*whose, *how)]] = 1
-        return [*_ROWS], given, f"one latent, all other attributes {0 if chosen is None else 'as chosen'}"
+        rest = "0" if chosen is None else "as chosen"
+        return [*_ROWS], given, f"one latent under the attributes of row and column, all others {rest}"
     each = torch.cat([others, torch.maximum(others, torch.eye(len(there)))])
     return _first(["none" if chosen is None else "as chosen", *(name.replace("_", " ") for name in there)], each, "attribute")
 
@@ -89,4 +91,5 @@ def _rows(subject: Subject) -> tuple[list[str], Tensor, str]:
 def _first(names: list[str], values: Tensor, kind: str) -> tuple[list[str], Tensor, str]:
     """As many rows as there may be."""
     left_out = f" (the first {_MOST_ROWS} of {len(names)})" if len(names) > _MOST_ROWS else ""
-    return names[:_MOST_ROWS], values[:_MOST_ROWS], f"{kind} by row{left_out}, a latent a column"
+    short = [textwrap.shorten(name, _LONGEST_NAME, placeholder=" ...") for name in names[:_MOST_ROWS]]
+    return short, values[:_MOST_ROWS], f"{kind} by row{left_out}, latent by column"

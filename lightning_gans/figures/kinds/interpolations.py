@@ -36,9 +36,9 @@ def draw(subject: Subject) -> Figure:
     a, b = (subject.model.encode(images, subject.conditions(starts), **noise) for images in (first, last))
     ends = [images.float().cpu()[:, None] for images in (first, last)]
     ways = torch.cat([ends[0], _between(subject, a, b, COLUMNS - 2, starts, straight), ends[1]], dim=1)
-    drawn = ", each encoded by a draw" if subject.draws else ""
+    ends_of = "draws of the posteriors of test images" if subject.draws else "test images"
     title = (
-        f"between test images (first and last column, as they are{drawn}), {_NAMES[straight]}, {subject.name}; the last row: "
+        f"between {ends_of} (first and last column, as they are), {_NAMES[straight]}, {subject.name}; the last row: "
         "to the mirror image"
     )
     return plots.grids([*panels, (title, ways.flatten(0, 1), COLUMNS)])
