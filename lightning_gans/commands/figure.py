@@ -13,7 +13,7 @@ from lightning_gans.figures.kinds import KINDS, draw
 from lightning_gans.figures.subject import Way
 from lightning_gans.restore import Weights, restore
 
-_OWN = ("seed", "num_images", "path")  # options of the pictures that are the command's, too
+_OWN = ("seed", "num_images", "path", "draw")  # options of the pictures that are the command's, too
 
 
 def main(args: list[str]) -> None:
@@ -26,6 +26,8 @@ def main(args: list[str]) -> None:
     parser.add_argument("--num_images", type=int, help="images in a grid")
     path_help = "of interpolations; by default the prior's between its draws, linear between test images"
     parser.add_argument("--path", choices=get_args(Way), help=path_help)
+    draw_help = "encode what is reconstructed and interpolated by a draw of a stochastic encoder; else by its mean"
+    parser.add_argument("--draw", action=argparse.BooleanOptionalAction, help=draw_help)
     parser.add_argument("--weights", choices=get_args(Weights), default="raw", help="of the generator (default: %(default)s)")
     condition_help = "of a conditional model: labels as 7 or cat,dog, or Smiling=1,Male=0; those of test samples where none"
     parser.add_argument("--condition", metavar="WHAT", help=condition_help)

@@ -46,6 +46,8 @@ class Pictures(Callback):
         kinds: the only ones to draw; none for all that apply.
         path: of all interpolations, ``linear`` or ``prior`` for the way that the prior leads; none for the prior's between its
             draws and straight ones between test images.
+        draw: encode what is reconstructed and interpolated by a draw of a stochastic encoder, as ALI's paper does; else by its
+            mean.
 
     Attributes:
         classifier: gives logits of uint8 images, for the latent map by label.
@@ -61,6 +63,7 @@ class Pictures(Callback):
         seed: int = 0,
         kinds: list[str] | None = None,
         path: Way | None = None,
+        draw: bool = False,
     ) -> None:
         checks.one_of("pictures.path", path, (None, "linear", "prior"))
         checks.positive(num_images=num_images, num_points=num_points)
@@ -75,7 +78,7 @@ class Pictures(Callback):
                     f"there is no such kind of picture as {kind}; set pictures.kinds to some of {', '.join(there)}"
                 )
         self.every_n_steps, self.num_images, self.num_points, self.seed = every_n_steps, num_images, num_points, seed
-        self.kinds, self.path = kinds, path
+        self.kinds, self.path, self.draw = kinds, path, draw
         self._drawn_at = -1
         self._folder = Path()
 
@@ -83,7 +86,7 @@ class Pictures(Callback):
         """What is drawn of a model and its data, with the settings of this callback."""
         known = data if hasattr(data, "real") else None  # a data module of the user's own need not say what its samples are
         numbers = self.seed, self.num_images, self.num_points
-        return Subject(model, known, step, *numbers, self.classifier, weights, path=self.path)
+        return Subject(model, known, step, *numbers, self.classifier, weights, path=self.path, draw=self.draw)
 
     def take_classifier_at_hand(self, data: Any) -> None:
         """Tell classes apart by the classifier of the dataset, where there is one."""

@@ -50,11 +50,15 @@ def choose(text: str, model: Any, data: Any) -> Chosen:
     raise InputError(f"--condition chooses labels or attributes, but {data.name} comes with {kind or 'neither'}; leave it out")
 
 
+def class_names(data: Any) -> list[str]:
+    """What the data's labels count; a class without a name has its number."""
+    classes, labels = list(data.classes), data.labels("test")
+    return [*classes, *map(str, range(len(classes), 0 if labels is None else int(labels.max()) + 1))]
+
+
 def _label(word: str, data: Any) -> int:
     """The number of a class by its name, else by its number."""
-    classes = list(data.classes)
-    labels = data.labels("test")
-    count = max(len(classes), 0 if labels is None else int(labels.max()) + 1)
+    classes, count = list(data.classes), len(class_names(data))
     if word in classes:
         return classes.index(word)
     if word.isdecimal() and int(word) < count:

@@ -75,6 +75,39 @@ def grids(panels: Sequence[tuple[str, Tensor, int]]) -> Figure:
     return figure
 
 
+def table(images: Tensor, columns: Sequence[str], title: str, rows: Sequence[str] = ()) -> Figure:
+    """Images in whole pixels with names around them.
+
+    Args:
+        images: ``(rows, columns, C, H, W)`` in [-1, 1].
+        columns: their names, which stand slanted above them; none for no names.
+        title: of all of it.
+        rows: their names, left of them; none for no names.
+    """
+    _, count, _, height, width = images.shape
+    zoom, margin, head, slanted = max(1, round(56 / height)), 10, 40, 110 if columns else 0
+    left = margin + (12 + 7 * max(map(len, rows)) if rows else 0)
+    framed = torch.nn.functional.pad(to_bytes(images).cpu(), (0, 3, 0, 3), value=255)
+    pixels = framed.repeat_interleave(zoom, -2).repeat_interleave(zoom, -1).expand(-1, -1, 3, -1, -1)
+    shown = pixels.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    tall = shown.shape[0] + head + slanted + margin
+    wide = left + max(480, shown.shape[1] + slanted // 2) + margin
+    figure = Figure(figsize=(wide / DPI, tall / DPI), dpi=DPI)
+    figure.text(margin / wide, 1 - head / 2 / tall, textwrap.fill(title, (wide - 2 * margin) // 8), fontsize=8.5, va="center")
+    axes = figure.add_axes((left / wide, margin / tall, shown.shape[1] / wide, shown.shape[0] / tall))
+    axes.imshow(shown.numpy(), interpolation="nearest", aspect="auto")
+    across, down = (
+        [((n + 0.5) * (side + 3) - 1.5) * zoom - 0.5 for n in range(size)]
+        for size, side in ((count, width), (len(images), height))
+    )
+    axes.set_xticks(across if columns else [], columns, rotation=60, ha="left", rotation_mode="anchor", fontsize=7.5)
+    axes.xaxis.tick_top()
+    axes.set_yticks(down if rows else [], rows, fontsize=7.5)
+    axes.tick_params(length=0)
+    axes.set_frame_on(False)
+    return figure
+
+
 def scatter(panels: Sequence[tuple[str, Tensor]], centres: Tensor | None, extent: float) -> Figure:
     """Points ``(N, 2)`` in data units, a panel for each (title, points), over the true centres."""
     rows = -(-len(panels) // 4)

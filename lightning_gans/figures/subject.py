@@ -36,6 +36,7 @@ class Subject:
         weights: the generator's ``raw`` ones, or their average (``ema``), for titles.
         chosen: what samples are made under; none for what travels with test samples.
         path: of all ways between latents; none for the prior's between its draws, and straight ones between test images.
+        draw: whether the codes of test samples are draws of a stochastic encoder, and not its means.
     """
 
     model: Any
@@ -48,6 +49,7 @@ class Subject:
     weights: str = "raw"
     chosen: Chosen | None = None
     path: Way | None = None
+    draw: bool = False
 
     @property
     def name(self) -> str:
@@ -113,9 +115,24 @@ class Subject:
         """``x`` on the model's device and in the precision of its parameters."""
         return x.to(self.model.device, self.model.dtype)
 
-    def encode(self, rows: Tensor) -> Tensor:
-        """Latents ``(N, dim)`` of test samples by number, under what travels with them."""
-        return torch.cat([self.model.encode(self.real(part), self.conditions(part)) for part in rows.split(BATCH)])
+    @cached_property
+    def draws(self) -> bool:
+        """Whether codes are draws indeed: they were asked for, and the encoder is not the same whatever the noise."""
+        if not self.draw or no_encoder(self) or no_data(self):
+            return False
+        image, condition = self.real(first := self.rows(1)), self.conditions(first)
+        drawn = self.model.encode(image, condition, generator=keyed_generator("posterior", self.seed))
+        return not torch.equal(drawn, self.model.encode(image, condition))
+
+    @property
+    def noise(self) -> dict[str, Any]:
+        """What a model's ``encode`` is given besides: for draws a generator, the same each time, for means nothing."""
+        return {"generator": keyed_generator("posterior", self.seed)} if self.draws else {}
+
+    def encode(self, rows: Tensor, **noise: Any) -> Tensor:
+        """Latents ``(N, dim)`` of test samples by number, under what travels with them; means, or with ``noise`` draws."""
+        parts = rows.split(BATCH)
+        return torch.cat([self.model.encode(self.real(part), self.conditions(part), **noise) for part in parts])
 
     def decode(self, z: Tensor, rows: Tensor) -> Tensor:
         """What latents are decoded to, float32 on the processor.
@@ -128,7 +145,7 @@ class Subject:
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Test samples by number, encoded and decoded."""
-        return self.decode(self.encode(rows), rows)
+        return self.decode(self.encode(rows, **self.noise), rows)
 
 
 def _turns(rows: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +16,6 @@ from lightning_gans.randomness import keyed_generator
 
 _TRAIN_IMAGES = 10_000
 _FEWEST = 5  # images with an attribute, and without: the mean of fewer is theirs, and not the attribute's
-_MARGIN, _HEAD, _NAMES = 10, 40, 110  # pixels around the table, for the title, and for the slanted names of the columns
 # The 18 of VAE/GAN's authors
 CELEBA = (
     *("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Bushy_Eyebrows", "Eyeglasses", "Gray_Hair", "Heavy_Makeup"),
@@ -46,7 +44,8 @@ def draw(subject: Subject, strength: float = 1.0, attributes: Sequence[str] | No
         f"test images, as they are, reconstructed by {subject.name}, and with {strength:g} x (mean latent of "
         f"{min(_TRAIN_IMAGES, subject.data.size('train'))} training images with the attribute - mean without it) added"
     )
-    return _table(torch.stack(shown, dim=1), ["image", "reconstruction", *(name.replace("_", " ") for name in names)], title)
+    columns = ["image", "reconstruction", *(name.replace("_", " ") for name in names)]
+    return plots.table(torch.stack(shown, dim=1), columns, title)
 
 
 def why_not(subject: Subject) -> str | None:
@@ -93,27 +92,3 @@ def _chosen(subject: Subject, wanted: Sequence[str] | None) -> tuple[list[str], 
             "leave it out or take more images"
         )
     return names, vectors[[there.index(name) for name in names]]
-
-
-def _table(images: Tensor, names: Sequence[str], title: str) -> Figure:
-    """Images ``(rows, columns, C, H, W)`` in whole pixels, with the name of each column above it."""
-    _, columns, _, height, width = images.shape
-    zoom = max(1, round(56 / height))
-    framed = torch.nn.functional.pad(plots.to_bytes(images), (0, 3, 0, 3), value=255)
-    pixels = framed.repeat_interleave(zoom, -2).repeat_interleave(zoom, -1).expand(-1, -1, 3, -1, -1)
-    table = pixels.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    tall, wide = table.shape[0] + _HEAD + _NAMES + _MARGIN, max(480, table.shape[1] + _NAMES // 2) + 2 * _MARGIN
-    figure = Figure(figsize=(wide / plots.DPI, tall / plots.DPI), dpi=plots.DPI)
-    figure.text(
-        _MARGIN / wide, 1 - _HEAD / 2 / tall, textwrap.fill(title, (wide - 2 * _MARGIN) // 8), fontsize=8.5, va="center"
-    )
-    place = (_MARGIN / wide, _MARGIN / tall, table.shape[1] / wide, table.shape[0] / tall)
-    axes = figure.add_axes(place)
-    axes.imshow(table.numpy(), interpolation="nearest", aspect="auto")
-    middles = [((column + 0.5) * (width + 3) - 1.5) * zoom - 0.5 for column in range(columns)]
-    axes.set_xticks(middles, names, rotation=60, ha="left", rotation_mode="anchor", fontsize=7.5)
-    axes.xaxis.tick_top()
-    axes.set_yticks([])
-    axes.tick_params(length=0)
-    axes.set_frame_on(False)
-    return figure

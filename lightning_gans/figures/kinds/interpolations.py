@@ -26,18 +26,20 @@ def draw(subject: Subject) -> Figure:
     starts, goals = subject.rows(2 * count).chunk(2)
     a, b = subject.to_model(prior.sample(2 * count, keyed_generator("interpolations", subject.seed))).chunk(2)
     by_prior, straight = subject.path or "prior", subject.path or "linear"
-    drawn = _between(subject, a, b, COLUMNS, starts, by_prior).flatten(0, 1)
-    panels = [(f"between latents of the prior, {_NAMES[by_prior]}, {subject.name}", drawn, COLUMNS)]
+    made = _between(subject, a, b, COLUMNS, starts, by_prior).flatten(0, 1)
+    panels = [(f"between latents of the prior, {_NAMES[by_prior]}, {subject.name}", made, COLUMNS)]
     if not encodes(subject.model) or subject.data is None:
         return plots.grids(panels)
     first, last = subject.real(starts), subject.real(goals)
     last[-1] = first[-1].flip(-1)
-    a, b = (subject.model.encode(images, subject.conditions(starts)) for images in (first, last))
+    noise = subject.noise  # both ends draw of one stream: an image and its mirror image have noise of their own
+    a, b = (subject.model.encode(images, subject.conditions(starts), **noise) for images in (first, last))
     ends = [images.float().cpu()[:, None] for images in (first, last)]
     ways = torch.cat([ends[0], _between(subject, a, b, COLUMNS - 2, starts, straight), ends[1]], dim=1)
+    ends_of = "draws of the posteriors of test images" if subject.draws else "test images"
     title = (
-        f"between test images (first and last column, as they are), {_NAMES[straight]}, {subject.name}; the last row: to the "
-        "mirror image"
+        f"between {ends_of} (first and last column, as they are), {_NAMES[straight]}, {subject.name}; the last row: "
+        "to the mirror image"
     )
     return plots.grids([*panels, (title, ways.flatten(0, 1), COLUMNS)])
 
