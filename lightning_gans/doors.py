@@ -44,7 +44,7 @@ class Doors(LightningModule):
     """Of discriminators that are completed; one whose slopes are penalised has none over the batch."""
     stores_latents = False
     """Whether training fills an empirical prior."""
-    posterior: Posterior | None = None
+    inference: Posterior | None = None
     """How codes are drawn, where it is not as ``encode`` finds by the number of the encoder's outputs."""
 
     def __init__(self, data_range: tuple[float, float] | None, data_scale: float) -> None:
@@ -97,9 +97,9 @@ class Doors(LightningModule):
 
         An implicit posterior has no mean that is known; in its place is the code of noise 0.
         """
-        if self.posterior is not None:
+        if self.inference is not None:
             x = self.normalize(images)
-            codes = self.posterior.draw(self.encoder, x, self.posterior.noise(x, generator), *self._given(condition))
+            codes = self.inference.draw(self.encoder, x, self.inference.noise(x, generator), *self._given(condition))
             return codes.to(x.dtype)
         numbers = self.encoder(self.normalize(images), *self._given(condition))
         width, dim = numbers.shape[1], self.prior.dim
@@ -111,7 +111,7 @@ class Doors(LightningModule):
     def features(self, images: Tensor, layers: Sequence[str], condition: Condition | None = None) -> list[Tensor]:
         """Layers of the network that ``features_of`` names; of an encoder that is given noise, at noise 0."""
         network, x = getattr(self, self.features_of), self.normalize(images)
-        noise = () if self.posterior is None or network is not self.encoder else self.posterior.inputs(self.posterior.noise(x))
+        noise = () if self.inference is None or network is not self.encoder else self.inference.inputs(self.inference.noise(x))
         return cast(list[Tensor], network.features(x, layers, *noise, *self._given(condition)))
 
     def generator_logits(self, z: Tensor) -> Tensor:

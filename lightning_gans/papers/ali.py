@@ -44,6 +44,7 @@ class ALI(Game):
 
     stochastic_encoder = True
     features_of = "encoder"
+    inference: Posterior
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class ALI(Game):
     ) -> None:
         super().__init__(**game)
         checks.positive(scale=scale)
-        self.posterior = Posterior(posterior, encoder, prior.dim, "log_sigma")
+        self.inference = Posterior(posterior, encoder, prior.dim, "log_sigma")
         self.encoder, self.generator, self.prior = encoder, generator, prior
         self.joint_discriminator = joint_discriminator
         self.simultaneous, self.one_pass, self.scale = simultaneous, one_pass, scale
@@ -77,7 +78,7 @@ class ALI(Game):
 
     def draws(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The noise z and that of the posterior, for each sample."""
-        return self.noise_like(batch), self.normal(len(batch), self.posterior.width)
+        return self.noise_like(batch), self.normal(len(batch), self.inference.width)
 
     def given(self, batch: Batch) -> tuple[Condition, ...]:
         """What the networks are given besides."""
@@ -104,7 +105,7 @@ class ALI(Game):
 
     def judged(self, x: Tensor, z: Tensor, epsilon: Tensor, *given: Condition) -> tuple[Tensor, Tensor]:
         """D's logits on pairs of samples and codes, and of generated samples and noise."""
-        codes, made = self.posterior.draw(self.encoder, x, epsilon, *given).to(z.dtype), self.generator(z, *given)
+        codes, made = self.inference.draw(self.encoder, x, epsilon, *given).to(z.dtype), self.generator(z, *given)
         if not self.one_pass:
             return self.joint_discriminator(x, codes, *given), self.joint_discriminator(made, z, *given)
         twice = [map_condition(each, lambda rows: torch.cat([rows, rows])) for each in given]

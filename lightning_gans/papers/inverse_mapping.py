@@ -32,13 +32,14 @@ class InverseMapping(Game):
     """
 
     features_of = "encoder"
+    inference: Posterior
 
     def __init__(
         self, encoder: Tapped, generator: Tapped, prior: Prior, posterior: PosteriorKind = "deterministic", **game: Any
     ) -> None:
         super().__init__(**game)
         checks.takes_over("generator", game.get("start_from"))
-        self.posterior = Posterior(posterior, encoder, prior.dim, "log_sigma")
+        self.inference = Posterior(posterior, encoder, prior.dim, "log_sigma")
         self.encoder, self.generator, self.prior = encoder, generator, prior
 
     def players(self) -> dict[str, list[Tapped]]:
@@ -46,8 +47,8 @@ class InverseMapping(Game):
 
     def step(self, batch: Batch) -> None:
         z = self.noise_like(batch)
-        self.minimize("encoder", self.loss, z, self.normal(len(batch), self.posterior.width))
+        self.minimize("encoder", self.loss, z, self.normal(len(batch), self.inference.width))
 
     def loss(self, z: Tensor, epsilon: Tensor) -> Tensor:
         """The squared distance of latents and their codes."""
-        return mean_squared_error(self.posterior.draw(self.encoder, self.generator(z), epsilon), z)
+        return mean_squared_error(self.inference.draw(self.encoder, self.generator(z), epsilon), z)

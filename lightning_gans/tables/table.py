@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lightning_gans.packaged import find_config
 from lightning_gans.runs.experiment import Experiment
 from lightning_gans.suggestions import near
 from lightning_gans.tables.column import Column
-from lightning_gans.tables.search import Search
+from lightning_gans.tables.search import Search, changed
 
 FULL = "full"
 """The budget of the config itself."""
@@ -154,8 +154,7 @@ class Cell:
         """Of ``lightning fit``."""
         budget = self.table.budget(self.budget)
         settings = {**self.table.options, **self.row.options, **budget.options, **budget.rows.get(self.row.name, {})}
-        if self.row.search is not None and self.seed is not None:
-            settings |= self.row.search.options(self.seed)
+        settings |= self.drawn
         return [f"--config={self.row.config}", *(f"--{name}={_word(value)}" for name, value in settings.items()), *self.extra]
 
     def takes(self, seed: int) -> bool:
@@ -171,7 +170,19 @@ class Cell:
         """
         if self.row.config is None:
             raise InputError(f"{self.row.name} of {self.table.name} is not built yet")
-        return Experiment.resolve(self.options)
+        if not self.drawn:
+            return Experiment.resolve(self.options)
+        return Experiment(tuple(self.options), changed(self._before_draws.config, self.drawn))
+
+    @property
+    def drawn(self) -> dict[str, float]:
+        """The settings that are drawn for its run."""
+        return {} if self.row.search is None or self.seed is None else self.row.search.options(self.seed)
+
+    @property
+    def _before_draws(self) -> Experiment:
+        alike = replace(self, seed=None)
+        return _resolved(tuple(alike.options))
 
     @cached_property
     def named(self) -> set[str]:
@@ -179,6 +190,11 @@ class Cell:
         assert self.row.config is not None
         config = read_config(Path(find_config(self.row.config)))
         return {path for path, _ in flat(config)} | {option[2:].partition("=")[0] for option in self.options}
+
+
+@cache
+def _resolved(options: tuple[str, ...]) -> Experiment:
+    return Experiment.resolve(options)
 
 
 def flat(settings: Any, path: str = "") -> list[tuple[str, Any]]:

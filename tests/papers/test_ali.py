@@ -124,7 +124,7 @@ def test_an_implicit_posterior_is_the_encoder_given_noise() -> None:
 
 def test_a_deterministic_posterior_has_no_noise() -> None:
     game = make_ali(encoder=MLP(2, 2, (16,)), posterior="deterministic")
-    assert game.posterior.width == 0
+    assert game.inference.width == 0
     x = torch.rand(4, 2)
     assert torch.equal(game.encode(x), game.encode(x, generator=torch.Generator().manual_seed(1)))
 
@@ -169,7 +169,7 @@ def test_the_posterior_matters() -> None:
     x, epsilon = torch.rand(8, 2), torch.ones(8, 2)
     of: dict[str, nn.Module] = {"deterministic": MLP(2, 2, (16,)), "gaussian": MLP(2, 4, (16,))}
     drawn = {kind: make_ali(encoder=E, posterior=kind) for kind, E in of.items()}
-    at = [[game.posterior.draw(game.encoder, x, noise) for noise in (epsilon, 0 * epsilon)] for game in drawn.values()]
+    at = [[game.inference.draw(game.encoder, x, noise) for noise in (epsilon, 0 * epsilon)] for game in drawn.values()]
     shift = [one - other for one, other in at]
     assert torch.equal(shift[0], torch.zeros(8, 2))
     assert float(shift[1].abs().min()) > 0

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from lightning_gans.errors import InputError
-from lightning_gans.tables.search import Draw, Search
+from lightning_gans.runs.experiment import Experiment
+from lightning_gans.tables.search import Draw, Search, changed
 from lightning_gans.tables.sorting import belongs
 from lightning_gans.tables.table import load_table
 
@@ -53,6 +54,7 @@ def test_a_row_that_searches_has_a_cell_a_draw_and_the_same_for_every_row(tmp_pa
     assert one.experiment.hash == other.experiment.hash != cells[0].experiment.hash
     rate = one.experiment.config["model"]["init_args"]["optimizer"]["init_args"]["lr"]
     assert rate == Search.of(SEARCH).options(1)["model.optimizer.lr"]
+    assert one.experiment.hash == Experiment.resolve(one.options).hash, "what is shown is not what is trained"
 
 
 def test_a_run_belongs_to_the_draw_of_its_seed_alone(tmp_path: Path) -> None:
@@ -77,3 +79,8 @@ def test_a_table_with_a_wrong_search_is_refused(tmp_path: Path) -> None:
     (tmp_path / "search.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match=r"is no table: a number is drawn between 1.0 and 0.001"):
         load_table(str(tmp_path / "search.yaml"))
+
+
+def test_a_setting_that_is_not_there_cannot_be_drawn() -> None:
+    with pytest.raises(KeyError, match=r"there is no setting model.optimizer.momentum to draw"):
+        changed({"model": {"init_args": {"optimizer": {"init_args": {"lr": 1.0}}}}}, {"model.optimizer.momentum": 0.5})
