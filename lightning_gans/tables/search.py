@@ -76,13 +76,9 @@ def changed(config: dict[str, Any], options: Mapping[str, float]) -> dict[str, A
         *way, last = path.split(".")
         place: Any = copy
         for name in way:
-            place = _inside(place[name])
+            place = place[name]
+            place = place.get("init_args", place)  # a class's settings
         if last not in place:
             raise KeyError(f"there is no setting {path} to draw")
         place[last] = value
     return copy
-
-
-def _inside(settings: Any) -> Any:
-    """The settings of a class, or those that are no class's."""
-    return settings["init_args"] if "init_args" in settings else settings
