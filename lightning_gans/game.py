@@ -23,6 +23,7 @@ from lightning_gans.logs import data_of, one_axis, what_is_left
 from lightning_gans.players import ClipAlgorithm, Players, ScheduleCounts
 from lightning_gans.randomness import global_seed, keyed_seed, reseed_layers
 from lightning_gans.resuming import StartFrom
+from lightning_gans.starting import start_by_data
 from lightning_gans.strategy import check_ranks_agree, world_size
 from lightning_gans.updates import Updates
 
@@ -169,6 +170,7 @@ class Game(StepNoise):
             checks.length(self.trainer)
             if self._compile:
                 require_compiler(self.trainer.strategy.root_device)
+            start_by_data(self, data_of(self.trainer))
             if self._start_from is not None:
                 self._start_from.take_over(self)
         # Lightning does so only after it has restored a checkpoint, which rounds parameters of 64 bits to 32

@@ -43,9 +43,10 @@ def make_trainer(max_steps: int = 6, **settings: Any) -> Trainer:
 
 
 def fit(game: Game, max_steps: int = 6, data: Images | None = None, ckpt_path: Path | None = None, **settings: Any) -> Trainer:
-    """Train ``game`` on 25 Gaussians, or on ``data``."""
+    """Train ``game`` on 25 Gaussians, with some labels where it learns these, or on ``data``."""
     trainer = make_trainer(max_steps, **settings)
-    trainer.fit(game, datamodule=data or Images("grid25", batch_size=32), ckpt_path=ckpt_path)
+    data = data or Images("grid25", batch_size=32, labelled=50 if getattr(game, "learns_labels", False) else None)
+    trainer.fit(game, datamodule=data, ckpt_path=ckpt_path)
     return trainer
 
 
