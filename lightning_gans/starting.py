@@ -37,7 +37,7 @@ def start_by_data(game: Game, data: Any) -> None:
         torch.manual_seed(keyed_seed("start", "layers", global_seed()))
         for name, network in starting.items():
             x = game.prior.sample(_STARTING, random) if name == "generator" else game.normalize(game.to_model(images))
-            start_by_batch(network.train(), game.to_model(x))
+            start_by_batch(network, game.to_model(x))
 
 
 def _starts(network: nn.Module) -> bool:

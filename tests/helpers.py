@@ -45,9 +45,14 @@ def make_trainer(max_steps: int = 6, **settings: Any) -> Trainer:
 def fit(game: Game, max_steps: int = 6, data: Images | None = None, ckpt_path: Path | None = None, **settings: Any) -> Trainer:
     """Train ``game`` on 25 Gaussians, with some labels where it learns these, or on ``data``."""
     trainer = make_trainer(max_steps, **settings)
-    data = data or Images("grid25", batch_size=32, labelled=50 if getattr(game, "learns_labels", False) else None)
-    trainer.fit(game, datamodule=data, ckpt_path=ckpt_path)
+    trainer.fit(game, datamodule=data or grid_for(game), ckpt_path=ckpt_path)
     return trainer
+
+
+def grid_for(game: Game, **settings: Any) -> Images:
+    """25 Gaussians, two or so many of each with a label where the game learns these."""
+    labelled = settings.pop("labelled", 50) if getattr(game, "learns_labels", False) else None
+    return Images("grid25", **{"batch_size": 32, **settings, "labelled": labelled})
 
 
 def saving(folder: Path, every_n_steps: int = 1) -> dict[str, Any]:
