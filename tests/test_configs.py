@@ -35,7 +35,7 @@ NOT_CAPTURED = {
         for data in ("grid25", "mnist", "celeba", "cifar10")
     },
 }
-NOISE_LAYERS = re.compile(r"aegan_(?!grid25)|gan_anime|(md|reg_)gan_mnist$")  # or dropout
+NOISE_LAYERS = re.compile(r"aegan_(?!grid25)|gan_anime|(md|reg_)gan_mnist$|semi_supervised_ali|feature_matching")  # or dropout
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda file: file.stem)
@@ -69,15 +69,19 @@ def image_shape(settings: dict[str, Any]) -> list[int]:
     """(C, H, W) as the networks have it."""
     if settings["data"]["dataset"] == "mnist1k":
         return [3, 28, 28]
-    shapes = (v for path, v in values(settings["model"]) if path[-1] in ("image_shape", "outputs") and isinstance(v, list))
+    shapes = (
+        v
+        for path, v in values(settings["model"])
+        if path[-1] in ("image_shape", "outputs", "input_shape") and isinstance(v, list)
+    )
     return next(shapes)
 
 
 def made_images(file: Path, shape: list[int]) -> Path:
-    """8 images of noise in an .npz."""
+    """10 images of noise in an .npz, each of a class of its own."""
     channels, height, width = shape
-    pixels = np.random.default_rng(0).integers(0, 256, (8, height, width, channels), dtype=np.uint8)
-    np.savez(file, images=pixels.squeeze(-1) if channels == 1 else pixels)
+    pixels = np.random.default_rng(0).integers(0, 256, (10, height, width, channels), dtype=np.uint8)
+    np.savez(file, images=pixels.squeeze(-1) if channels == 1 else pixels, labels=np.arange(10))
     return file
 
 
@@ -135,6 +139,7 @@ def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path, captured: 
         "data.dataset": dataset,
         "data.crop": "null",
         "data.classes": "null",
+        "data.labelled": 10 if "labelled" in settings["data"] else "null",
         "data.root": tmp_path / "root",
         "evaluation.metrics": "null",  # of noise there is no classifier
         "data.batch_size": 2,
