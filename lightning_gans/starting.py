@@ -14,7 +14,7 @@ from lightning_gans.randomness import global_seed, keyed_generator, keyed_seed
 if TYPE_CHECKING:
     from lightning_gans.game import Game
 
-_STARTING = 500  # samples, as openai/improved-gan at 0fa06b5 takes
+_SAMPLES, _DRAWS = 500, 100  # as openai/improved-gan at 0fa06b5 takes
 
 
 def start_by_data(game: Game, data: Any) -> None:
@@ -32,11 +32,11 @@ def start_by_data(game: Game, data: Any) -> None:
         return
     random = keyed_generator("start", global_seed())
     size = data.size("train")
-    images = data.real("train", torch.randperm(size, generator=random)[:_STARTING])
+    images = data.real("train", torch.randperm(size, generator=random)[:_SAMPLES])
     with torch.random.fork_rng([]), kept_statistics(*starting.values()):
         torch.manual_seed(keyed_seed("start", "layers", global_seed()))
         for name, network in starting.items():
-            x = game.prior.sample(_STARTING, random) if name == "generator" else game.normalize(game.to_model(images))
+            x = game.prior.sample(_DRAWS, random) if name == "generator" else game.normalize(game.to_model(images))
             start_by_batch(network, game.to_model(x))
 
 
