@@ -108,7 +108,7 @@ class ConstantThenExponential(LRScheduler):
         self.constant, self.decay, self.final = constant, decay, final
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         fallen = min(max(self.last_epoch - self.constant, 0), self.decay) / self.decay
         return [float(rate) * self.final**fallen for rate in self.base_lrs]
 
@@ -128,7 +128,7 @@ class ConstantThenLinear(LRScheduler):
         self.constant, self.decay = constant, decay
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         left = 1 - min(max(self.last_epoch - self.constant, 0), self.decay) / self.decay
         return [float(rate) * left for rate in self.base_lrs]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -257,7 +257,7 @@ def _layer(row: Layer, name: str, shape: tuple[int, ...]) -> tuple[nn.Module, tu
     if shape[0] % row.groups or row.channels % row.groups:
         raise InputError(f"{name} makes {row.channels} channels of {shape[0]}, which do not fall into {row.groups} groups")
     settings = row.kernel, row.stride, row.padding
-    common = {"groups": row.groups, "bias": bias and not normed}
+    common: dict[str, Any] = {"groups": row.groups, "bias": bias and not normed}
     layer: nn.Module
     if row.transposed:
         extra = row.output_padding

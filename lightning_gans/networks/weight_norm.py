@@ -23,13 +23,14 @@ class WeightNormed(nn.Module):
         start_std: of what comes out where ``start_by`` sets g and b, ``None`` to leave them.
     """
 
+    layer: Any
     scale: Tensor
 
     def __init__(self, layer: nn.Module, length: WeightNorm, bias: bool = True, start_std: float | None = None) -> None:
         super().__init__()
-        self.layer: Any = layer
+        self.layer = layer
         self.transposed = isinstance(layer, nn.ConvTranspose2d)
-        outputs = self.layer.weight.shape[1 if self.transposed else 0]
+        outputs: int = self.layer.weight.shape[1 if self.transposed else 0]
         if length == "trained":
             self.scale = nn.Parameter(torch.ones(outputs))
         else:
