@@ -55,6 +55,7 @@ _LAZY = {
     "Adam": "optimizers",
     "RMSprop": "optimizers",
     "ConstantThenExponential": "optimizers",
+    "ConstantThenLinear": "optimizers",
     "EMA": "ema",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",

@@ -43,6 +43,19 @@ class Batch:
             raise InputError("this step wants fresh batches, which only the Images data module can draw; use it as --data")
         return self.draw_again()
 
+    def few_labelled(self) -> tuple[Tensor, Tensor]:
+        """Images ``(N, ...)`` and int64 labels ``(N,)`` of the samples that have labels.
+
+        Raises:
+            InputError: there are none.
+        """
+        if self.labelled is None or not isinstance(self.labelled.conditions, Tensor):
+            raise InputError(
+                "this step wants some labelled samples beside the batch, which there are none of; "
+                "set data.labelled to how many keep their labels"
+            )
+        return self.labelled.images, self.labelled.conditions
+
     def map_images(self, convert: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with ``convert`` applied to its images, and to those of every batch that belongs to it."""
         draw = self.draw_again

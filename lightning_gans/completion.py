@@ -66,9 +66,8 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
         if _is(hints.get(name), Prior) or name == "prior":
             prior = _prior(hints.get(name), model, points)
             settings[name] = {"class_path": f"lightning_gans.{type(prior).__name__}", "init_args": {"dim": prior.dim}}
-    roles = _Roles(
-        model, preview.shape, prior.dim if prior is not None else _LATENT_DIM[points], _condition(preview.condition_kinds)
-    )
+    latent_dim = prior.dim if prior is not None else _LATENT_DIM[points]
+    roles = _Roles(model, preview.shape, latent_dim, preview.condition_kinds)
     for name in missing:
         if name not in settings and (spec := roles.spec(name, hints.get(name))) is not None:
             settings[name] = spec
@@ -96,11 +95,15 @@ class _Roles:
         model: the class that takes it; its attributes say what is special.
         shape: of a sample.
         latent_dim: numbers of a latent.
-        condition: of the data.
+        kinds: the conditions of the data by name.
     """
 
-    def __init__(self, model: type, shape: tuple[int, ...], latent_dim: int, condition: suggest.ConditionKind | None) -> None:
-        self.model, self.shape, self.latent_dim, self.condition = model, shape, latent_dim, condition
+    def __init__(
+        self, model: type, shape: tuple[int, ...], latent_dim: int, kinds: Mapping[str, suggest.ConditionKind]
+    ) -> None:
+        self.model, self.shape, self.latent_dim, self.condition = model, shape, latent_dim, _condition(kinds)
+        classes = kinds["labels"].width if "labels" in kinds else 1
+        self.judgements = classes if getattr(model, "learns_labels", False) else 1
 
     def spec(self, name: str, hint: Any) -> Spec | None:
         """By the type and the name of an argument, ``None`` where neither says what it is for."""
@@ -110,14 +113,14 @@ class _Roles:
         if name == "latent_discriminator":
             return suggest.suggested_latent_discriminator(self.latent_dim)
         if _is(hint, PairNetwork) or name.startswith("joint"):
-            return suggest.suggested_pair_discriminator(self.shape, self.latent_dim, condition, norm)
+            return suggest.suggested_pair_discriminator(self.shape, self.latent_dim, condition, norm, self.judgements)
         if name.endswith(("generator", "decoder")):
             return suggest.suggested_generator(self.latent_dim, self.shape, condition)
         if name.endswith("encoder"):
             numbers = self.latent_dim * (2 if getattr(self.model, "stochastic_encoder", False) else 1)
             return suggest.suggested_encoder(self.shape, numbers, condition)
         if name.endswith(("discriminator", "critic")):
-            return suggest.suggested_discriminator(self.shape, condition, norm)
+            return suggest.suggested_discriminator(self.shape, condition, norm, self.judgements)
         return None
 
 

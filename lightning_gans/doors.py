@@ -42,6 +42,10 @@ class Doors(LightningModule):
     """Whether an encoder that is completed gives a normal distribution: means, then log-variances."""
     discriminator_norm: Literal["batch", "layer"] | None = "batch"
     """Of discriminators that are completed; one whose slopes are penalised has none over the batch."""
+    learns_labels = False
+    """Whether a training takes labelled samples beside its batches; a completed discriminator tells their classes apart."""
+    averaged = "generator"
+    """The network whose weights ``EMA`` averages."""
     stores_latents = False
     """Whether training fills an empirical prior."""
     inference: Posterior | None = None

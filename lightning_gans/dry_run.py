@@ -17,7 +17,7 @@ from lightning_gans.history import LossHistory
 from lightning_gans.messages import first_line
 from lightning_gans.networks import eval_mode
 from lightning_gans.players import Players
-from lightning_gans.protocols import Condition, encodes
+from lightning_gans.protocols import Condition, classifies, encodes
 from lightning_gans.updates import Losses, Updates, name_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,26 @@ def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
                     f"the encoder gives latents of {_by(latents.shape[1:])} numbers, but the prior has {game.prior.dim}; "
                     "set the encoder's outputs or the prior's dim"
                 )
+        if batch.labelled is not None and classifies(game):
+            _check_classes(game, data, batch)
     _check_range(game, getattr(data, "extent", None))
+
+
+def _check_classes(game: Game, data: Any, batch: Batch) -> None:
+    """Refuse a model that tells other classes apart than those of the labelled samples."""
+    try:
+        outputs = game.classify(game.to_model(batch.images)).shape[1]
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{type(game).__name__} cannot classify the data ({first_line(error)}); set its networks' sizes"
+        ) from error
+    labels = data.labels("train")
+    classes = len(data.classes) or int(labels.max()) + 1
+    if outputs != classes:
+        raise InputError(
+            f"{type(game).__name__} tells {outputs} classes apart, but {data.name} has {classes}; "
+            "set the outputs of its discriminator"
+        )
 
 
 def _call(network: str, what: str, door: Callable[..., Tensor], x: Tensor, condition: Condition | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""An exponential moving average of the generator's weights, or of a whole module that has no part of that name."""
+"""An exponential moving average of the generator's weights, or of those that a model names, or of a whole module."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from lightning_gans import checks
 class EMA(Callback):
     """Averages the generator alone, once a training batch; training never sees the average.
 
-    Of a module of one's own without a ``generator`` all parameters are averaged. Lightning's own callback averages the
-    discriminator too, swaps the average into the model for validation and counts optimiser steps. Batch statistics are not
-    averaged: ``applied`` uses the live ones.
+    Of a model that says otherwise (``averaged``), such as one that learns to classify, it is another network; of a module of
+    one's own without any of these it is all parameters. Lightning's own callback averages the discriminator too, swaps the
+    average into the model for validation and counts optimiser steps. Batch statistics are not averaged: ``applied`` uses the
+    live ones.
 
     Args:
         decay: share of the old average that is kept at each update; the first takes the weights as they are.
@@ -115,7 +116,7 @@ class Average(nn.Module):
 
 
 def _generator(pl_module: LightningModule) -> nn.Module:
-    generator = getattr(pl_module, "generator", None)
+    generator = getattr(pl_module, getattr(pl_module, "averaged", "generator"), None)
     return generator if isinstance(generator, nn.Module) else nn.ParameterList(pl_module.parameters())
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from lightning_gans import checks, idle, resuming
+from lightning_gans import checks, idle, resuming, starting
 from lightning_gans.batch import Batch
 from lightning_gans.capture import CapturedStep
 from lightning_gans.compiled import Compiler, require_compiler
@@ -174,8 +174,7 @@ class Game(StepNoise):
             checks.length(self.trainer)
             if self._compile:
                 require_compiler(self.trainer.strategy.root_device)
-            if self._start_at_mean_of is not None:
-                resuming.start_at_mean(self, data_of(self.trainer), self._start_at_mean_of)
+            starting.by_data(self, data_of(self.trainer), self._start_at_mean_of)
             if self._start_from is not None:
                 self._start_from.take_over(self)
         # Lightning does so only after it has restored a checkpoint, which rounds parameters of 64 bits to 32

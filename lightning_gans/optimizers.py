@@ -113,6 +113,26 @@ class ConstantThenExponential(LRScheduler):
         return [float(rate) * self.final**fallen for rate in self.base_lrs]
 
 
+class ConstantThenLinear(LRScheduler):
+    """A rate that stays for a while and then falls to 0 along a line, as feature matching's authors have it (epoch by epoch).
+
+    Args:
+        optimizer: whose rate it is.
+        constant: steps at the first rate.
+        decay: steps of the fall; the rate stays at 0 after them.
+    """
+
+    def __init__(self, optimizer: Optimizer, constant: int, decay: int) -> None:
+        if constant < 0 or decay < 1:
+            raise ValueError(f"constant {constant} and decay {decay} must be at least 0 and at least 1")
+        self.constant, self.decay = constant, decay
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        left = 1 - min(max(self.last_epoch - self.constant, 0), self.decay) / self.decay
+        return [float(rate) * left for rate in self.base_lrs]
+
+
 @dataclass(frozen=True)
 class AdamStep:
     """One step of Adam (Kingma and Ba 2015, Algorithm 1) as a pure function, differentiable through its moments.

@@ -54,8 +54,8 @@ def restore(ckpt_path: Path, options: list[str], weights: Weights = "raw") -> tu
     except RuntimeError as error:
         raise InputError(f"{ckpt_path} has other networks than its config makes ({first_sentence(error)})") from error
     if average is not None:  # of parameters alone: batch statistics are not averaged
-        averaged = {name: average[f"module.{name}"] for name, _ in model.generator.named_parameters()}
-        model.generator.load_state_dict(averaged, strict=False)
+        network = getattr(model, getattr(model, "averaged", "generator"))
+        network.load_state_dict({name: average[f"module.{name}"] for name, _ in network.named_parameters()}, strict=False)
     data.prepare_data()
     data.setup("validate")
     return model, data, cli.config_init.pictures, stored["global_step"]

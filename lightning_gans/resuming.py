@@ -1,4 +1,4 @@
-"""What a run may go on from: a checkpoint of its own, networks out of another's, or the mean of its data."""
+"""What a run may go on from: a checkpoint of its own, or networks out of another's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightning_gans.differences import differences
 from lightning_gans.errors import InputError, NonFiniteError
 from lightning_gans.logs import what_is_left
 from lightning_gans.players import Players, trainable
-from lightning_gans.randomness import global_seed, keyed_generator
+from lightning_gans.randomness import global_seed
 
 if TYPE_CHECKING:
     from lightning_gans.game import Game
@@ -68,19 +68,6 @@ class StartFrom:
             network.load_state_dict(theirs)
             if self.frozen:
                 network.requires_grad_(False).eval()
-
-
-def start_at_mean(game: Game, data: Any, count: int) -> None:
-    """Let the generator's output start at the mean of ``count`` training samples, chosen at random (ALI; GAN: their codes).
-
-    Raises:
-        InputError: the data module cannot show its samples, or the generator has no bias for it.
-    """
-    if not hasattr(data, "real") or not hasattr(game.generator, "start_output_at"):
-        raise InputError("start_at_mean_of needs the Images data module and a network of lightning_gans; leave it out")
-    size = data.size("train")
-    rows = torch.randperm(size, generator=keyed_generator("training images", size))[:count]
-    game.generator.start_output_at(game.normalize(data.real("train", rows).double()).mean(dim=0))
 
 
 def finite_parameters(module: LightningModule) -> None:

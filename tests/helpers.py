@@ -43,15 +43,17 @@ def make_trainer(max_steps: int = 6, **settings: Any) -> Trainer:
 
 
 def fit(game: Game, max_steps: int = 6, data: Images | None = None, ckpt_path: Path | None = None, **settings: Any) -> Trainer:
-    """Train ``game`` on 25 Gaussians, or on ``data``."""
+    """Train ``game`` on 25 Gaussians, with some labels where it learns these, or on ``data``."""
     trainer = make_trainer(max_steps, **settings)
-    trainer.fit(game, datamodule=data or points_for(game, batch_size=32), ckpt_path=ckpt_path)
+    trainer.fit(game, datamodule=data or grid_for(game), ckpt_path=ckpt_path)
     return trainer
 
 
-def points_for(game: Game, **settings: Any) -> Images:
-    """The 25 Gaussians, with what a game is given besides."""
-    return Images("grid25", condition="labels" if game.conditional else None, **settings)
+def grid_for(game: Game, **settings: Any) -> Images:
+    """25 Gaussians with what a game is given besides: two, or so many, of each with a label where it learns these."""
+    labelled = settings.pop("labelled", 50) if game.learns_labels else None
+    condition = "labels" if game.conditional else None
+    return Images("grid25", **{"batch_size": 32, **settings, "labelled": labelled, "condition": condition})
 
 
 def given(game: Game, n: int) -> Tensor | None:

@@ -66,7 +66,9 @@ def config() -> dict[str, Any]:
 @pytest.mark.parametrize("model", [name for name in CLASSES if not name.endswith("Printed")])
 def test_every_model_trains_on_every_data_in_one_line(model: str, dataset: str, request: pytest.FixtureRequest) -> None:
     where = request.getfixturevalue("folder") if dataset == "folder" else dataset
-    run("fit", "--model", model, data__dataset=where, data__image_size="null", data__crop="null")
+    learns = getattr(CLASSES[model], "learns_labels", False)
+    labels = {"data__labelled": {"ring8": 16, "digits": 20, "folder": 4}[dataset]} if learns else {}
+    run("fit", "--model", model, data__dataset=where, data__image_size="null", data__crop="null", **labels)
     (stored,) = Path("runs").glob("*/version_0/checkpoints/last.ckpt")
     state = torch.load(stored, weights_only=True)["state_dict"]
     assert all(tensor.isfinite().all() for tensor in state.values())
@@ -78,6 +80,14 @@ def test_every_model_trains_on_every_data_in_one_line(model: str, dataset: str, 
 def completed(*args: str) -> dict[str, Any]:
     added = complete(["fit", *args])[1 + len(args) :]
     return {name.removeprefix("--model."): yaml.safe_load(value) for name, _, value in (each.partition("=") for each in added)}
+
+
+@pytest.mark.parametrize(
+    ("name", "network"), [("SemiSupervisedALI", "joint_discriminator"), ("FeatureMatching", "discriminator")]
+)
+def test_a_discriminator_of_classes_has_as_many_outputs(name: str, network: str) -> None:
+    spec = completed("--model", name, "--data.dataset=digits", "--data.labelled=100")[network]["init_args"]
+    assert spec.get("joint", {}).get("init_args", spec)["outputs"] == 10
 
 
 def test_what_is_given_is_left_alone() -> None:

@@ -19,7 +19,7 @@ from tests.games import GAMES
 from tests.games.gaan import make_gaan, make_image_gaan, make_noisy_gaan, noisy
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp
-from tests.helpers import Duel, data_for, fit, furthest, make_trainer, points_for, same, state
+from tests.helpers import Duel, data_for, fit, furthest, grid_for, make_trainer, same, state
 
 # Nothing changes
 
@@ -53,7 +53,7 @@ def test_nothing_is_other_afterwards(name: str, mode: bool, image_folder: Any) -
     game = {**GAMES, "with dropout and batch norm": make_noisy_gaan}[name]().train(mode)
     next(game.parameters()).requires_grad_(False)
     game.generator.train(not mode)
-    data = opened(data_for(name, image_folder) or points_for(game, batch_size=32))
+    data = opened(data_for(name, image_folder) or grid_for(game))
     before = everything(game)
     dry_run(game, data, steps=True)
     assert same(everything(game), before)

@@ -122,7 +122,7 @@ class Restored:
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("kind", ["knn", "linear", "svm", "clusters", "parzen"])
+@pytest.mark.parametrize("kind", ["knn", "linear", "svm", "classify", "clusters", "parzen"])
 def test_without_a_test_split_nothing_is_tested_on_what_it_learns_from(kind: str) -> None:
     with pytest.raises(InputError, match=rf"digits has no test split, and {kind} would be tested on what it learns from"):
         probe(kind, "--data.test_split=train")
@@ -177,6 +177,15 @@ class TestNumbers:
         ):
             assert (line["error"], line["error_n"]) == (pytest.approx(expected.mean), 359)
             assert line["error_standard_error"] == pytest.approx(expected.standard_error)
+
+    def test_of_the_models_own_classes(self) -> None:
+        line, restored = probe("classify", of="teller"), Restored("teller")
+        scores = restored.data.real("test").flatten(1)[:, :60].reshape(359, 10, 6).sum(2)
+        wrong = (scores.argmax(1) != restored.labels("test")).double()
+        assert (line["classify_error"], line["classify_error_n"]) == (pytest.approx(float(wrong.mean())), 359)
+        assert line["classify_error_standard_error"] == pytest.approx(float(wrong.std(correction=0)) / 359**0.5)
+        assert line["protocol"] == "the model's own classes"
+        assert "probe_seed" not in line
 
     @pytest.mark.parametrize("labels", [20, 100])
     def test_of_few_labels(self, labels: int) -> None:
@@ -325,6 +334,8 @@ def sorted_by_class(folder: Path) -> str:
         (["linear"], "teller", "Teller has no encoder, which linear needs; name layers with --layers"),
         (["linear"], "gan", "GAN has no encoder, which linear needs; name layers with --layers"),
         (["knn", "--layers", "nowhere"], "gaan", r"no layer \['nowhere'\]"),
+        (["classify"], "gaan", "GAAN does not classify; probe its features"),
+        (["classify", "--data.classes=[3]"], "teller", r"classify needs labels of several classes, but digits \(\w+\) has 1"),
         (["svm", "--draws=0"], "gaan", "--draws is 0"),
         (["knn", "--labels=0"], "gaan", "--labels is 0"),
         (["knn", "--labels=105"], "gaan", "labels is 105, but must be a multiple of the 10 classes"),

@@ -21,7 +21,7 @@ from tests.games import PAPERS
 from tests.games.gaan import make_gaan, make_noisy_gaan
 from tests.games.gan import make_gan
 from tests.games.wgan_gp import make_wgan_gp
-from tests.helpers import end_of, fit, furthest, killed_game, make_trainer, points_for, same, saving, start, state
+from tests.helpers import end_of, fit, furthest, grid_for, killed_game, make_trainer, same, saving, start, state
 from tests.test_players import SCHEDULES, Rates
 
 LENGTH = 10
@@ -38,8 +38,9 @@ def run(make: Callable[[], Game], max_steps: int, folder: Path | None = None, **
     """Train with an average of the generator, in epochs of 4 batches."""
     keep = saving(folder) if folder else {"callbacks": []}
     keep["callbacks"].append(EMA(0.9))
-    data = points_for(game := make(), held_out=49_872, batch_size=32)
-    return fit(game, max_steps, data, **{**keep, **settings})
+    game = make()
+    few = grid_for(game, held_out=49_872, labelled=25)
+    return fit(game, max_steps, few, **{**keep, **settings})
 
 
 def everything(trainer: Trainer, folder: Path) -> dict[str, Any]:

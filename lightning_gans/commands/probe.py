@@ -135,10 +135,21 @@ def _likelihood(probed: Probed) -> list[Measure]:
     return [Measure.of(name, Estimate.of(log_likelihood(probed.model, images, n, given.seed))) for name, n in kinds]
 
 
+def _classify(probed: Probed) -> list[Measure]:
+    """The error of the model's own classes on the test split (Salimans et al. 2016; ALI, Tables 1 and 2)."""
+    model, labels = probed.model, probed.labels("test")
+    if not classifies(model):
+        raise InputError(f"{type(model).__name__} does not classify; probe its features, by linear, knn or svm")
+    predicted = torch.cat([model.classify(images).argmax(1).cpu() for images in probed.images("test")])
+    probed.protocol = "the model's own classes"
+    return [Measure.of("classify_error", Estimate.of(predicted.numpy() != labels))]
+
+
 KINDS: dict[str, Callable[[Probed], list[Measure]]] = {
     "svm": _svm,
     "knn": _knn,
     "linear": _linear,
+    "classify": _classify,
     "clusters": _clusters,
     "parzen": _parzen,
     "density": _density,
@@ -146,7 +157,7 @@ KINDS: dict[str, Callable[[Probed], list[Measure]]] = {
 }
 
 
-_TESTED = ("svm", "knn", "linear", "clusters", "parzen")
+_TESTED = ("svm", "knn", "linear", "classify", "clusters", "parzen")
 """Those that learn from one split, or choose by it, and say how good that is on another."""
 
 
@@ -186,10 +197,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind in KINDS.items():
         one = of[name] = kinds.add_parser(name, help=kind.__doc__, description=kind.__doc__, allow_abbrev=False)
         one.add_argument("--ckpt_path", type=Path, required=True, metavar="FILE", help="of the trained model")
-        one.add_argument("--weights", choices=get_args(Weights), default="raw", help="of the generator (default: %(default)s)")
-        if name not in ("parzen", "density", "likelihood"):
+        one.add_argument(
+            "--weights", choices=get_args(Weights), default="raw", help="of what EMA averages (default: %(default)s)"
+        )
+        if name not in ("classify", "parzen", "density", "likelihood"):
             one.add_argument("--layers", nargs="+", help="of the model's features; its encoder's latents where none")
-        one.add_argument("--seed", type=int, default=0, help="of draws, starts or noise (default: %(default)s)")
+        if name != "classify":
+            one.add_argument("--seed", type=int, default=0, help="of draws, starts or noise (default: %(default)s)")
         if name in ("svm", "knn", "linear"):
             one.add_argument("--labels", type=int, help="examples in a draw, as many of each class")
         if name in ("svm", "knn"):

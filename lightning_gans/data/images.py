@@ -207,6 +207,8 @@ class Images(OpenedData):
         """Those conditions that were asked for, of all that there are."""
         there = [name for name in reversed(CONDITIONS) if name in kinds]
         wanted: list[ConditionName] = [] if points else there[:1]
+        if self.labelled is not None and "labels" in there:
+            wanted = ["labels"]
         if self._wanted is not None:
             wanted = self._wanted if isinstance(self._wanted, list) else [self._wanted]
         lacking = next((name for name in wanted if name not in there), None)

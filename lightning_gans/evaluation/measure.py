@@ -68,12 +68,13 @@ class Evaluator:
             if network is not None:
                 cast(Any, network).to(device)
         scores: dict[str, float] = {}
-        for blocks, of_reconstructions in ((self._generated, False), (self._reconstructed, True)):
-            metrics = [one for one in self._measures if one.needs_encoder == of_reconstructions and one.applies(model)]
+        for blocks in (self._generated, self._reconstructed, self._classified):
+            metrics = [one for one in self._measures if self._blocks_of(one) == blocks and one.applies(model)]
             if metrics:
                 scores |= _take(metrics, blocks(model, device), model, device)
         if getattr(model.prior, "empirical", False):  # a latent that comes from an image is no sample
-            scores = {n if n.startswith("reconstruction") else f"reconstruction_{n}": value for n, value in scores.items()}
+            known = ("reconstruction", "classify")
+            scores = {n if n.startswith(known) else f"reconstruction_{n}": value for n, value in scores.items()}
         return scores
 
     @cached_property
@@ -122,6 +123,21 @@ class Evaluator:
             condition = to_device(self.data.conditions(self.real.split, rows), device)
             again = model.decode(model.encode(images, condition), condition)
             yield Block(self._as_bytes(again), self._comparison, again, images)
+
+    def _classified(self, model: Any, device: torch.device) -> Iterator[Block]:
+        """This rank's share of all real samples of the split, however many others are compared with, as the model sees them."""
+        real, (rank, world) = self.real, place()
+        labels = self.data.labels(real.split)
+        assert labels is not None
+        for rows in torch.arange(len(labels)).tensor_split(world)[rank].split(BLOCK):
+            images = self.data.real(real.split, rows).to(device, next(model.parameters()).dtype)
+            predicted = model.classify(images).argmax(1)
+            yield Block(images, self._comparison, classified=(predicted, labels[rows].to(device)))
+
+    def _blocks_of(self, metric: Metric) -> Any:
+        if metric.needs_classes:
+            return self._classified
+        return self._reconstructed if metric.needs_encoder else self._generated
 
     def _as_bytes(self, images: Tensor) -> Tensor:
         quantised = to_uint8(images)

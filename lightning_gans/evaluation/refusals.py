@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
 from lightning_gans.evaluation.metrics.base import Metric
-from lightning_gans.protocols import encodes
+from lightning_gans.protocols import classifies, encodes
 
 
 def check_numbers(metrics: Collection[type[Metric]], num_samples: int, num_real: int) -> None:
@@ -21,6 +21,13 @@ def check_numbers(metrics: Collection[type[Metric]], num_samples: int, num_real:
     for name, (number, least) in needed.items():
         if number < least:
             raise InputError(f"evaluation.{name} is {number}, but these metrics need {least}; raise it")
+
+
+def check_labels(metrics: Collection[type[Metric]], data: Any, split: str) -> None:
+    """Refuse data without labels for what is measured by these."""
+    for metric in metrics:
+        if metric.needs_classes and data.labels(split) is None:
+            raise InputError(f"evaluation.metrics names {metric.name}, but {data.name} has no labels; leave it out")
 
 
 def check_monitors(trainer: Trainer) -> None:
@@ -44,10 +51,11 @@ def say_what_is_left_out(metrics: Collection[type[Metric]], model: Any, data: An
         )
         return
     points = len(data.shape) == 1
-    if points:
-        left = [metric.name for metric in metrics if not metric.measures_points]
-    else:
-        left = [metric.name for metric in metrics if metric.needs_encoder and not encodes(model)]
-    if left:
-        why = "the data are points" if points else "the model does not encode"
-        rank_zero_warn(f"evaluation.metrics: {', '.join(sorted(left))} is not measured, for {why}")
+    left = {
+        "the data are points": [points and not metric.measures_points for metric in metrics],
+        "the model does not encode": [not points and metric.needs_encoder and not encodes(model) for metric in metrics],
+        "the model does not classify": [metric.needs_classes and not classifies(model) for metric in metrics],
+    }
+    for why, those in left.items():
+        if names := [metric.name for metric, is_left in zip(metrics, those, strict=True) if is_left]:
+            rank_zero_warn(f"evaluation.metrics: {', '.join(sorted(names))} is not measured, for {why}")

@@ -68,6 +68,7 @@ class Settings:
         """
         data.size(self.real)  # refuses a split that there is not
         points = len(data.shape) == 1
+        refusals.check_labels(chosen(self.metrics or ()), data, self.real)
         default: list[MetricName] = ["modes"] if points else []
         names = default if self.metrics is None else self.metrics
         metrics = chosen(names)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Network, Output, check_sizes, initialise
+from lightning_gans.networks.layers import GaussianNoise, Network, Output, check_sizes, initialise
 
 _KERNEL = 4  # of the encoder and the generator
 _SLOPE = 0.02
@@ -40,17 +40,6 @@ class ChannelLayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # Channels last in memory, as it also leaves its output: eight times as fast as reductions over the second dimension
         return F.layer_norm(x.movedim(1, -1), self.bias.shape, self.weight, self.bias, self.eps).movedim(-1, 1)
-
-
-class GaussianNoise(nn.Module):
-    """Adds normal noise of standard deviation ``std`` in training."""
-
-    def __init__(self, std: float) -> None:
-        super().__init__()
-        self.std = std
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.std * torch.randn_like(x) if self.training and self.std else x
 
 
 class GaussianDropout(nn.Module):

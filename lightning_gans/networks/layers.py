@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
 
-Activation = Literal["relu", "lrelu", "elu", "tanh", "sigmoid"]
+Activation = Literal["relu", "lrelu", "elu", "softplus", "tanh", "sigmoid"]
 Output = Literal["sigmoid", "tanh"]
 Norm = Literal["batch", "layer"]
 Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "tflib", "normal", "uniform"]
@@ -20,6 +20,7 @@ Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "tflib", "
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "elu": nn.ELU,
+    "softplus": nn.Softplus,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
@@ -71,6 +72,17 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.unflatten(1, (-1, self.pieces)).amax(dim=2)
+
+
+class GaussianNoise(nn.Module):
+    """Adds normal noise of standard deviation ``std`` in training."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.std * torch.randn_like(x) if self.training and self.std else x
 
 
 class UntiedBias(nn.Module):

@@ -53,10 +53,10 @@ def suggested_encoder(
 
 
 def suggested_discriminator(
-    shape: tuple[int, ...], condition: ConditionKind | None = None, norm: Norm | None = "batch"
+    shape: tuple[int, ...], condition: ConditionKind | None = None, norm: Norm | None = "batch", outputs: int = 1
 ) -> Spec:
-    """Samples to a logit; arguments as in ``suggested_encoder``. A gradient penalty wants ``norm`` ``layer`` or none."""
-    return suggested_encoder(shape, 1, condition, norm)
+    """Samples to a logit or several, as ``suggested_encoder`` says. A gradient penalty wants ``norm`` ``layer`` or none."""
+    return suggested_encoder(shape, outputs, condition, norm)
 
 
 def suggested_latent_discriminator(latent_dim: int) -> Spec:
@@ -97,6 +97,7 @@ def suggested_pair_discriminator(
     latent_dim: int,
     condition: ConditionKind | None = None,
     norm: Norm | None = "batch",
+    outputs: int = 1,
 ) -> Spec:
     """Pairs of a sample and a latent to a logit, in the manner of ALI (Dumoulin et al. 2017) for images.
 
@@ -105,10 +106,11 @@ def suggested_pair_discriminator(
         latent_dim: numbers a latent.
         condition: what the network is told besides; it joins both.
         norm: of the convolutions but the first.
+        outputs: logits a pair.
     """
     more = condition.width if condition else 0
     if len(shape) == 1:
-        return _conditioned(_spec("PairNetwork", joint=_mlp(shape[0] + latent_dim + more, 1)), condition)
+        return _conditioned(_spec("PairNetwork", joint=_mlp(shape[0] + latent_dim + more, outputs)), condition)
     halving = {"kernel": 5, "stride": 2, "padding": 2, "activation": "lrelu"}
     dense = {"channels": _JOINT, "activation": "lrelu"}
     rows = [{"channels": width, **halving, "norm": norm if number else None} for number, width in enumerate(_widths(shape))]
@@ -116,7 +118,7 @@ def suggested_pair_discriminator(
         "PairNetwork",
         x=_spec("LayerTable", input_shape=list(shape), layers=[*rows, dense]),
         z=_spec("LayerTable", input_shape=latent_dim, layers=[dense, dense]),
-        joint=_spec("MLP", inputs=2 * _JOINT + more, outputs=1, hidden=[2 * _JOINT], activation="lrelu"),
+        joint=_spec("MLP", inputs=2 * _JOINT + more, outputs=outputs, hidden=[2 * _JOINT], activation="lrelu"),
     )
     return _conditioned(network, condition)
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
 from lightning_gans.networks.layers import (
     Activation,
+    GaussianNoise,
     Initialisation,
     Maxout,
     Network,
@@ -29,13 +30,14 @@ from lightning_gans.networks.layers import (
     initialise,
     normalisation,
 )
+from lightning_gans.networks.weight_norm import WeightNorm, WeightNormed
 
 Bias = Literal["tied", "untied", "none"]
 
 
 @dataclass
 class Layer:
-    """A row of the table: dropout, a dense or convolutional layer, norm, activation and pooling, in this order.
+    """A row of the table: noise, dropout, a dense or convolutional layer, norm, activation and pooling, in this order.
 
     Args:
         channels: channels or units made; before ``maxout``, which leaves ``channels / pieces``.
@@ -49,8 +51,12 @@ class Layer:
         activation: after the norm; ``sigmoid`` or ``tanh`` in the last row is the output activation, which ``logits`` omits.
         pieces: for ``maxout``.
         dropout: probability of dropping a number of this layer's input, each on its own.
+        noise: standard deviation of normal noise that is added to this layer's input in training.
+        weight_norm: length of each unit's weights, ``fixed`` or ``trained``, see ``WeightNormed``; none for plain weights.
+        start_std: of the output, before the activation, where a batch of data starts the weight-normed layer.
         groups: of a convolution: its channels fall into so many parts that see nothing of each other.
         pool: side of max-pooling with stride 2 and half of the side as padding; none for no pooling.
+        average: whether the output is averaged over its pixels, at the very end.
         bias: ``tied`` over the pixels of a channel, ``untied`` (one a pixel and channel) or ``none``; by default tied, and none
             where batch norm would take it away again.
         condition: channels (or numbers) that ``Conditioned`` or ``Reinjected`` adds to this layer's input; they are not in the
@@ -71,8 +77,12 @@ class Layer:
     activation: Activation | Literal["maxout"] | None = None
     pieces: int = 2
     dropout: float = 0.0
+    noise: float = 0.0
+    weight_norm: WeightNorm | None = None
+    start_std: float | None = None
     groups: int = 1
     pool: int | None = None
+    average: bool = False
     bias: Bias | None = None
     condition: int = 0
     reshape: tuple[int, int, int] | None = None
@@ -82,6 +92,12 @@ class Layer:
     def __post_init__(self) -> None:
         sizes = {name: getattr(self, name) for name in ("channels", "kernel", "stride", "pieces", "groups", "pool")}
         check_sizes(self, **sizes)
+        if self.weight_norm and (self.norm or self.groups > 1):
+            raise InputError("a layer has weight_norm beside norm or groups; set weight_norm to none, or leave these out")
+        if self.start_std is not None and not (self.weight_norm and self.start_std > 0):
+            raise InputError(f"start_std is {self.start_std}, but is a number above 0, for layers with weight_norm alone")
+        if self.noise < 0:
+            raise InputError(f"noise is {self.noise}, but must be a standard deviation of at least 0")
 
     @property
     def kind(self) -> str:
@@ -96,6 +112,13 @@ class Layer:
         return self.channels // self.pieces if self.activation == "maxout" else self.channels
 
 
+class Average(nn.Module):
+    """The mean over an image's pixels: ``(N, C, H, W)`` to ``(N, C)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
 class LayerTable(Network):
     """A network from a table of dense, convolutional and transposed convolutional layers.
 
@@ -107,7 +130,7 @@ class LayerTable(Network):
         layers: the rows, from input to output.
         slope: of every leaky ReLU.
         momentum: of the running statistics of batch norm, as torch counts it; ALI's is 0.05.
-        affine: whether norms have gains and biases; not in BiGAN.
+        affine: whether norms have gains and biases, or biases alone (``bias``); neither in BiGAN.
         init: see ``lightning_gans.networks.initialise``.
         init_scale: for the inits that have one; ALI's is 0.01.
 
@@ -126,7 +149,7 @@ class LayerTable(Network):
         layers: list[Layer],
         slope: float = 0.2,
         momentum: float = 0.1,
-        affine: bool = True,
+        affine: bool | Literal["bias"] = True,
         init: Initialisation = "normal",
         init_scale: float = 0.02,
     ) -> None:
@@ -176,17 +199,20 @@ def _steps(
     finish: Activation | Literal["maxout"] | None,
     slope: float,
     momentum: float,
-    affine: bool,
+    affine: bool | Literal["bias"],
 ) -> tuple[list[nn.Module], tuple[int, ...]]:
     """The modules of a row whose input has ``shape``, and the shape of its output."""
     if row.kernel == 1 and math.prod(shape[1:]) == 1 and row.padding == 0 and row.groups == 1 and row.pool is None:
         row = replace(row, kernel=None)  # the same on one pixel, and three times as fast on a processor
     before, shape = _laid_out(row, name, (shape[0] + row.condition, *shape[1:]))
     layer, shape = _layer(row, name, shape)
-    steps = [*before, *([nn.Dropout(row.dropout)] if row.dropout else []), layer]
+    noise = [GaussianNoise(row.noise)] if row.noise else []
+    steps = [*before, *noise, *([nn.Dropout(row.dropout)] if row.dropout else []), layer]
     if row.bias == "untied":
         steps.append(UntiedBias(shape))
-    steps += normalisation(row.norm, row.channels, flat=row.kernel is None, momentum=momentum, affine=affine)
+    steps += normalisation(row.norm, row.channels, flat=row.kernel is None, momentum=momentum, affine=affine is True)
+    if row.norm and affine == "bias":
+        steps.append(UntiedBias([row.channels, *(1 for _ in shape[1:])]))
     if finish == "maxout":
         if row.channels % row.pieces:
             raise InputError(f"{name} has {row.channels} channels, which maxout cannot share among {row.pieces} pieces")
@@ -196,6 +222,11 @@ def _steps(
     if row.pool is not None:
         steps.append(nn.MaxPool2d(row.pool, stride=2, padding=row.pool // 2))
         shape = (shape[0], *((side + 2 * (row.pool // 2) - row.pool) // 2 + 1 for side in shape[1:]))
+    if row.average:
+        if len(shape) == 1:
+            raise InputError(f"{name} makes numbers, which have no pixels to average over; set its kernel, or average to false")
+        steps.append(Average())
+        shape = shape[:1]
     if row.image is not None:
         if row.kernel is not None or math.prod(row.image) != row.outputs:
             raise InputError(f"{name} is to lay out {row.outputs} numbers as {list(row.image)}; set its image or its channels")
@@ -222,20 +253,26 @@ def _laid_out(row: Layer, name: str, shape: tuple[int, ...]) -> tuple[list[nn.Mo
 def _layer(row: Layer, name: str, shape: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
     """The layer itself on an input of ``shape``, and the shape of its output, maxout apart."""
     bias = row.bias == "tied" or (row.bias is None and row.norm != "batch")
+    normed = row.weight_norm is not None
     if row.kernel is None:
-        return nn.Linear(shape[0], row.channels, bias=bias), (row.channels,)
+        return _weight_normed(row, nn.Linear(shape[0], row.channels, bias=bias and not normed), bias), (row.channels,)
     if shape[0] % row.groups or row.channels % row.groups:
         raise InputError(f"{name} makes {row.channels} channels of {shape[0]}, which do not fall into {row.groups} groups")
     settings = row.kernel, row.stride, row.padding
+    common: dict[str, Any] = {"groups": row.groups, "bias": bias and not normed}
     layer: nn.Module
     if row.transposed:
         extra = row.output_padding
-        layer = nn.ConvTranspose2d(shape[0], row.channels, *settings, output_padding=extra, groups=row.groups, bias=bias)
+        layer = nn.ConvTranspose2d(shape[0], row.channels, *settings, output_padding=extra, **common)
         sides = [(side - 1) * row.stride - 2 * row.padding + row.kernel + extra for side in shape[1:]]
     else:
-        layer = nn.Conv2d(shape[0], row.channels, *settings, groups=row.groups, bias=bias)
+        layer = nn.Conv2d(shape[0], row.channels, *settings, **common)
         sides = [(side + 2 * row.padding - row.kernel) // row.stride + 1 for side in shape[1:]]
     if min(sides) < 1:
         size = "x".join(map(str, shape[1:]))
         raise InputError(f"{name} has a kernel of {row.kernel}, too large for {size} pixels; set its kernel or padding")
-    return layer, (row.channels, *sides)
+    return _weight_normed(row, layer, bias), (row.channels, *sides)
+
+
+def _weight_normed(row: Layer, layer: nn.Module, bias: bool) -> nn.Module:
+    return layer if row.weight_norm is None else WeightNormed(layer, row.weight_norm, bias, row.start_std)

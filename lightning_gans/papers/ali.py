@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -106,11 +107,16 @@ class ALI(Game):
     def judged(self, x: Tensor, z: Tensor, epsilon: Tensor, *given: Condition) -> tuple[Tensor, Tensor]:
         """D's logits on pairs of samples and codes, and of generated samples and noise."""
         codes, made = self.inference.draw(self.encoder, x, epsilon, *given).to(z.dtype), self.generator(z, *given)
+        real, fake = self.judge((x, codes), (made, z), given=given)
+        return real, fake
+
+    def judge(self, *pairs: tuple[Tensor, Tensor], given: Sequence[Condition] = ()) -> list[Tensor]:
+        """D's logits on several kinds of pairs of as many samples and latents, in one batch or each in its own."""
         if not self.one_pass:
-            return self.joint_discriminator(x, codes, *given), self.joint_discriminator(made, z, *given)
-        twice = [map_condition(each, lambda rows: torch.cat([rows, rows])) for each in given]
-        logits = self.joint_discriminator(torch.cat([x, made]), torch.cat([codes, z]), *twice)
-        return logits[: len(x)], logits[len(x) :]
+            return [self.joint_discriminator(x, z, *given) for x, z in pairs]
+        samples, latents = (torch.cat(side) for side in zip(*pairs, strict=True))
+        repeated = [map_condition(each, lambda rows: torch.cat([rows] * len(pairs))) for each in given]
+        return list(self.joint_discriminator(samples, latents, *repeated).split([len(x) for x, _ in pairs]))
 
 
 def _probability(logits: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ class Column:
         at: the step at which it is taken; minutes are shared out evenly over the steps.
         reaches: a value; the column has the first step that was measured at which it was that good.
         below: a value; the column counts the runs that end below it.
+        times: what the measure is multiplied by, such as 100 for per cent.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Column:
     at: int | None = None
     reaches: float | None = None
     below: float | None = None
+    times: float = 1.0
 
     def __post_init__(self) -> None:
         if self.better not in ("", "higher", "lower"):
@@ -75,12 +77,12 @@ class Column:
             curve: Mapping[str, list[float]] = next((curve for curve in line["curves"] if self.measure in curve), {})
             points = list(zip(curve.get("step", ()), curve.get(self.measure, ()), strict=True))
             if self.at is not None:
-                return next((float(value) for step, value in points if step == self.at), None)
+                return next((float(value) * self.times for step, value in points if step == self.at), None)
             return next((float(step) for step, value in points if self._is_reached(value)), None)
         found = line["results"].get(when, {}).get(self.measure)
         if found is None:
             return None
-        return float(found["value"] < self.below) if self.below is not None else float(found["value"])
+        return float(found["value"] < self.below) if self.below is not None else float(found["value"]) * self.times
 
     def _is_reached(self, value: float) -> bool:
         assert self.reaches is not None

@@ -83,6 +83,8 @@ def test_a_column_takes_its_number_out_of_a_run() -> None:
     assert Column("fid", below=60).value(run) == 1
     assert Column("fid", below=50).value(run) == 0
     assert Column("kid").value(run) is None
+    assert Column("fid", times=100).value(run) == 5000
+    assert Column("fid", times=100, at=50).value(run) == 4000
 
 
 def test_cells_as_they_are_read() -> None:

@@ -17,7 +17,7 @@ from lightning_gans.evaluation.features.colours import classes_for, labels_for
 from lightning_gans.evaluation.features.find import FeatureNetwork
 from lightning_gans.evaluation.real.images import RealImages, RealSet
 from lightning_gans.evaluation.samples.ranks import gather_rows
-from lightning_gans.protocols import encodes
+from lightning_gans.protocols import classifies, encodes
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,14 @@ class Block:
         comparison: has the network.
         unrounded: the images as the model gave them, in [-1, 1].
         originals: what they are reconstructions of, real images in [-1, 1], if they are.
+        classified: classes that the model puts real samples into, and their labels, both int64 ``(N,)``, if it does.
     """
 
     samples: Tensor
     comparison: Comparison
     unrounded: Tensor | None = None
     originals: Tensor | None = None
+    classified: tuple[Tensor, Tensor] | None = None
 
     @cached_property
     def features(self) -> Tensor:
@@ -104,6 +106,7 @@ class Metric(ABC):
         compares_features: whether with each of the real features, and not with their statistics alone.
         needs_classifier: whether images are put into classes, by the classifier of ``classified_as``.
         needs_encoder: whether its blocks are of reconstructions of the real images, and not of samples.
+        needs_classes: whether its blocks are of real samples that the model itself classifies.
         least_samples: generated samples that it takes at least, in features.
         least_real: real samples that it takes at least, in features.
     """
@@ -116,6 +119,7 @@ class Metric(ABC):
     compares_features: ClassVar[bool] = False
     needs_classifier: ClassVar[bool] = False
     needs_encoder: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
     least_samples: ClassVar[int] = 2
     least_real: ClassVar[int] = 2
 
@@ -143,7 +147,7 @@ class Metric(ABC):
             return False
         if self.needs_network and not self.comparison.of_points and self.comparison.real.network is None:
             return False
-        return not self.needs_encoder or encodes(model)
+        return not (self.needs_encoder and not encodes(model)) and not (self.needs_classes and not classifies(model))
 
     @abstractmethod
     def reset(self, device: torch.device) -> None:
