@@ -159,6 +159,7 @@ def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path, captured: 
         "data.crop": "null",
         "data.classes": "null",
         "data.held_out": "null",
+        "data.train_split": "train",
         "data.labelled": 10 if "labelled" in settings["data"] else "null",
         "trainer.callbacks": "null",
         "evaluation.weights": "raw",
