@@ -26,7 +26,7 @@ CELLS = [
 # Batches of 128 of 50,000 points, and steps of all players in each
 BATCHES = 391
 PLAYED = {"GAAN_2": 7, "GAAN_1": 7, "WGAN-GP": 6, "WGAN-GP, critic first": 6, "GAN": 2, "GAN, alternating": 2}
-PLAYED |= {"VAE/GAN": 3, "VAE/GAN, both fakes": 3}
+PLAYED |= {"VAE/GAN": 3, "VAE/GAN, both fakes": 3, "ALI": 2}
 
 
 def test_all_tables_of_the_papers_are_there() -> None:
