@@ -118,5 +118,5 @@ def test_rows_and_budgets_by_wrong_names_are_refused() -> None:
         table.pick(["GAAN2"])
     with pytest.raises(InputError, match="gaan_2 has no budget tiny; it has full, short, smoke"):
         table.budget("tiny")
-    with pytest.raises(InputError, match="ALI of gaan_2 is not built yet"):
-        Cell(table, table.rows["ALI"], FULL).experiment  # noqa: B018
+    with pytest.raises(InputError, match="DAN-2S of gaan_2 is not built yet"):
+        Cell(table, table.rows["DAN-2S"], FULL).experiment  # noqa: B018

@@ -77,7 +77,7 @@ def test_a_row_takes_only_runs_of_its_own_settings(cells: list[Cell]) -> None:
         "GAAN_2: trainer.max_epochs 500 and not 60",
         "GAAN_2: evaluation.modes ali and not gaan",
     ]
-    filled = fill(TABLE, "short", TABLE.pick(["GAAN_2", "GAAN_1", "GAN", "ALI"]), found)
+    filled = fill(TABLE, "short", TABLE.pick(["GAAN_2", "GAAN_1", "GAN", "DAN-2S"]), found)
     shown = dict.fromkeys(row[0] for row in filled.rows)
     assert [*shown][:4] == ["GAAN_2", "  published", "  ours, n = 3", "  ours, best"]
     assert filled.rows[2][1] == "24.67 [24.00, 25.00], within"
