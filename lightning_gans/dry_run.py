@@ -46,8 +46,10 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
         raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
     batch = example(data)
     if game.conditional and batch is not None and batch.conditions is None:
+        has_labels = hasattr(data, "labels") and data.labels("train") is not None
+        advice = "set data.condition to labels" if has_labels else "take other data"
         raise InputError(
-            f"{type(game).__name__} is conditional, but {data.name} has no labels or other conditions; take other data"
+            f"{type(game).__name__} is conditional, but {data.name} comes with no labels or other conditions; {advice}"
         )
     with unchanged(game), torch.no_grad(), eval_mode(game):
         _try_doors(game, data, batch)

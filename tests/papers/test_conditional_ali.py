@@ -47,7 +47,7 @@ def test_the_doors_take_labels() -> None:
 
 
 def test_data_without_conditions_are_refused_before_training() -> None:
-    with pytest.raises(InputError, match="ConditionalALI is conditional, but grid25 has no labels"):
+    with pytest.raises(InputError, match=r"is conditional, but grid25 comes with no labels.*set data.condition to labels"):
         fit(make_conditional_ali(), 2, Images("grid25", batch_size=32))
 
 
