@@ -158,7 +158,7 @@ def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path, captured: 
         "data.dataset": dataset,
         "data.crop": "null",
         "data.classes": "null",
-        "data.held_out": "null",
+        **({"data.held_out": 2} if settings["data"].get("held_out", 0) > 1 else {}),
         "data.train_split": "train",
         "data.labelled": 10 if "labelled" in settings["data"] else "null",
         "trainer.callbacks": "null",
