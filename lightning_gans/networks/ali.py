@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Norm
+from lightning_gans.networks.layers import Norm, check_sizes
 from lightning_gans.networks.pairs import PairNetwork
 from lightning_gans.networks.table import Layer, LayerTable
 
@@ -40,6 +40,7 @@ class ALIEncoder(LayerTable):
         condition: int = 0,
         init_scale: float = 0.01,
     ) -> None:
+        check_sizes(self, image_shape=image_shape, outputs=outputs)
         layers = [Layer(c, kernel=k, stride=s, norm="batch", activation="lrelu") for k, s, c in _checked(rows)]
         layers.append(Layer(outputs, condition=condition, name="output"))
         super().__init__(image_shape, layers, slope, init_scale=init_scale, **_TABLE)
@@ -66,6 +67,7 @@ class ALIGenerator(LayerTable):
         condition: int = 0,
         init_scale: float = 0.01,
     ) -> None:
+        check_sizes(self, latent_dim=latent_dim, channels=channels)
         rest: dict[str, Any] = {"transposed": True, "norm": "batch", "activation": "lrelu"}
         layers = [
             Layer(c, kernel=k, stride=s, condition=0 if number else condition, **rest)
@@ -110,6 +112,8 @@ class ALIDiscriminator(PairNetwork):
         condition: int = 0,
         init_scale: float = 0.01,
     ) -> None:
+        widths = {"z_widths": z_widths, "joint_widths": joint_widths}
+        check_sizes(self, image_shape=image_shape, latent_dim=latent_dim, outputs=outputs, pieces=pieces, **widths)
         table: dict[str, Any] = {"slope": slope, "init_scale": init_scale, **_TABLE}
         finish: dict[str, Any] = {"activation": "lrelu" if pieces == 1 else "maxout", "pieces": pieces}
 

@@ -10,9 +10,25 @@ import pytest
 
 from lightning_gans import networks
 from lightning_gans.errors import InputError
-from lightning_gans.networks import MLP, AttributeCondition, LabelCondition, Layer, LayerTable
+from lightning_gans.networks import (
+    MLP,
+    ALIDiscriminator,
+    ALIEncoder,
+    ALIGenerator,
+    AttributeCondition,
+    LabelCondition,
+    Layer,
+    LayerTable,
+)
 
+ROWS = [(3, 2, 4), (3, 1, 4)]
 REQUIRED: dict[type, dict[str, Any]] = {
+    ALIEncoder: {"image_shape": (1, 7, 7), "outputs": 4, "rows": ROWS},
+    ALIGenerator: {"latent_dim": 4, "channels": 1, "rows": ROWS},
+    ALIDiscriminator: {
+        **{"image_shape": (1, 7, 7), "latent_dim": 4, "rows": ROWS},
+        **{"z_widths": (4,), "joint_widths": (4,)},
+    },
     AttributeCondition: {"columns": 3},
     LabelCondition: {"classes": 3},
     Layer: {"channels": 3},
