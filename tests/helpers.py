@@ -51,8 +51,8 @@ def fit(game: Game, max_steps: int = 6, data: Images | None = None, ckpt_path: P
 
 def grid_for(game: Game, **settings: Any) -> Images:
     """25 Gaussians with what a game is given besides: two, or so many, of each with a label where it learns these."""
-    labelled = settings.pop("labelled", 50) if game.learns_labels else None
-    condition = "labels" if game.conditional else None
+    labelled = settings.pop("labelled", 50) if getattr(game, "learns_labels", False) else None
+    condition = "labels" if getattr(game, "conditional", False) else None
     return Images("grid25", **{"batch_size": 32, **settings, "labelled": labelled, "condition": condition})
 
 

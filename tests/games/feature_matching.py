@@ -25,7 +25,7 @@ def make_feature_matching(**settings: Any) -> FeatureMatching:
 def make_weight_normed(**settings: Any) -> FeatureMatching:
     """As the authors' networks for MNIST, without noise: weight norm that is started by the data."""
     torch.manual_seed(1)
-    normed: dict[str, Any] = {"weight_norm": "fixed", "start_std": 1.0, "activation": "relu"}
+    normed: dict[str, Any] = {"weight_norm": "fixed", "start_std": 0.3, "activation": "relu"}
     output = Layer(CLASSES, weight_norm="trained", start_std=0.1)
     networks = {
         "generator": LayerTable(2, [Layer(16, activation="softplus"), Layer(2, weight_norm="trained", activation="sigmoid")]),

@@ -26,8 +26,11 @@ REQUIRED: dict[type, dict[str, Any]] = {
     ALIEncoder: {"image_shape": (1, 7, 7), "outputs": 4, "rows": ROWS},
     ALIGenerator: {"latent_dim": 4, "channels": 1, "rows": ROWS},
     ALIDiscriminator: {
-        "image_shape": (1, 7, 7), "latent_dim": 4, "rows": ROWS,
-        "z_widths": (4,), "joint_widths": (4,),
+        "image_shape": (1, 7, 7),
+        "latent_dim": 4,
+        "rows": ROWS,
+        "z_widths": (4,),
+        "joint_widths": (4,),
     },
     AttributeCondition: {"columns": 3},
     LabelCondition: {"classes": 3},
