@@ -14,7 +14,8 @@ class BiGAN(ALI):
     """The game of ``lightning_gans.ALI`` with a deterministic encoder, found at the same time.
 
     Losses are halved (means over both kinds of pairs), and the authors' scripts let D see each kind in a pass of its own, so
-    that its batch norm is over one kind alone (``cat_inputs`` is off: jeffdonahue/bigan at 06342ee, train_mnist.sh).
+    that its batch norm is over one kind alone (``cat_inputs`` is off: jeffdonahue/bigan at 06342ee, train_mnist.sh). Codes are
+    confined to where a uniform prior is (tanh of half of E's last layer: dist.py; here a tanh at the end of the network).
 
     Args:
         encoder: E, samples to latents ``(N, dim)``.

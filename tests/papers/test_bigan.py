@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
+import pytest
 import torch
+import yaml
 
 from lightning_gans import ALI, BiGAN, ConstantThenExponential
 from tests.games.bigan import make_bigan, make_reinjected_bigan
@@ -51,3 +54,12 @@ def test_the_rate_is_constant_and_then_falls_exponentially() -> None:
         schedule.step()
     expected = [2.0] * 4 + [2 * 0.01 ** (step / 4) for step in (1, 2, 3, 4)] + [0.02] * 2
     torch.testing.assert_close(torch.tensor(rates), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("data", ["mnist", "celeba"])
+def test_codes_are_where_the_prior_is(data: str) -> None:
+    config = Path(__file__).parents[2] / "configs" / f"bigan_{data}.yaml"
+    settings = yaml.safe_load(config.read_text())["model"]["init_args"]
+    encoder = settings["encoder"]["init_args"]
+    assert settings["prior"]["class_path"].endswith("Uniform")
+    assert encoder["layers"][-1]["activation"] == "tanh"
