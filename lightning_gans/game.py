@@ -58,6 +58,9 @@ class Game(StepNoise):
         nonfinite: ``stop`` at a NaN or infinite loss with the last good checkpoint intact, or ``continue`` with a warning.
     """
 
+    taken_over: str | None = None
+    """The network that must come out of a checkpoint and stay as it is, by ``start_from``."""
+
     def __init__(
         self,
         *,
@@ -75,6 +78,8 @@ class Game(StepNoise):
         nonfinite: Literal["stop", "continue"] = "stop",
     ) -> None:
         super().__init__(data_range, data_scale)
+        if self.taken_over is not None:
+            checks.takes_over(self.taken_over, start_from)
         checks.one_of("schedule_counts", schedule_counts, ScheduleCounts)
         checks.one_of("nonfinite", nonfinite, ("stop", "continue"))
         self.automatic_optimization = False

@@ -109,7 +109,7 @@ class ConstantThenExponential(LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self) -> list[float | Tensor]:
-        fallen = min(max(self.last_epoch - self.constant, 0), self.decay) / self.decay
+        fallen = _fallen(self.last_epoch, self.constant, self.decay)
         return [float(rate) * self.final**fallen for rate in self.base_lrs]
 
 
@@ -129,8 +129,13 @@ class ConstantThenLinear(LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self) -> list[float | Tensor]:
-        left = 1 - min(max(self.last_epoch - self.constant, 0), self.decay) / self.decay
+        left = 1 - _fallen(self.last_epoch, self.constant, self.decay)
         return [float(rate) * left for rate in self.base_lrs]
+
+
+def _fallen(step: int, constant: int, decay: int) -> float:
+    """How much of a fall of ``decay`` steps that follows ``constant`` ones is over at ``step``, from 0 to 1."""
+    return min(max(step - constant, 0), decay) / decay
 
 
 @dataclass(frozen=True)

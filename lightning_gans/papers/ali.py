@@ -88,8 +88,7 @@ class ALI(Game):
     def both_losses(self, x: Tensor, z: Tensor, epsilon: Tensor, *given: Condition) -> dict[str, Any]:
         """Of both players, from one forward."""
         real, fake = self.judged(x, z, epsilon, *given)
-        told = {"real_accuracy": _probability(real), "fake_accuracy": _probability(-fake)}
-        return {"discriminator": (self.right(real, fake), told), "autoencoder": self.right(fake, real)}
+        return {"discriminator": (self.right(real, fake), accuracies(real, fake)), "autoencoder": self.right(fake, real)}
 
     def discriminator_loss(self, x: Tensor, z: Tensor, epsilon: Tensor, *given: Condition) -> Tensor:
         """Algorithm 1, the first loss."""
@@ -119,5 +118,7 @@ class ALI(Game):
         return list(self.joint_discriminator(samples, latents, *repeated).split([len(x) for x, _ in pairs]))
 
 
-def _probability(logits: Tensor) -> Tensor:
-    return at_least_float32(logits).sigmoid().mean()
+def accuracies(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """How probable D finds what both kinds of pairs are, by its logits, as the authors watch it."""
+    named = {"real_accuracy": real, "fake_accuracy": -fake}
+    return {name: at_least_float32(logits).sigmoid().mean().detach() for name, logits in named.items()}

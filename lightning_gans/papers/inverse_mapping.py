@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game
 from lightning_gans.losses import mean_squared_error
@@ -32,13 +31,13 @@ class InverseMapping(Game):
     """
 
     features_of = "encoder"
+    taken_over = "generator"
     inference: Posterior
 
     def __init__(
         self, encoder: Tapped, generator: Tapped, prior: Prior, posterior: PosteriorKind = "deterministic", **game: Any
     ) -> None:
         super().__init__(**game)
-        checks.takes_over("generator", game.get("start_from"))
         self.inference = Posterior(posterior, encoder, prior.dim, "log_sigma")
         self.encoder, self.generator, self.prior = encoder, generator, prior
 

@@ -11,7 +11,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.losses import at_least_float32
 from lightning_gans.networks import Tapped
-from lightning_gans.papers.ali import ALI
+from lightning_gans.papers.ali import ALI, accuracies
 from lightning_gans.posteriors import PosteriorKind
 from lightning_gans.priors import Prior
 
@@ -92,7 +92,7 @@ class SemiSupervisedALI(ALI):
         supervised = F.cross_entropy(classes, labels)
         unsupervised = 0.5 * self.right(real, fake)
         told = {"supervised": supervised.detach(), "labelled_accuracy": (classes.argmax(1) == labels).float().mean()}
-        told |= {"real_accuracy": real.sigmoid().mean().detach(), "fake_accuracy": (-fake).sigmoid().mean().detach()}
+        told |= accuracies(real, fake)
         return self.scale * self.supervised_weight * supervised + self.unsupervised_weight * unsupervised, told
 
     def classes_and_judged(
@@ -106,6 +106,4 @@ class SemiSupervisedALI(ALI):
 
     def classify(self, images: Tensor) -> Tensor:
         """Logits of the classes ``(N, K)``, at the code without noise."""
-        x = self.normalize(images)
-        codes = self.inference.draw(self.encoder, x, self.inference.noise(x))
-        return self.joint_discriminator(x, codes.to(x.dtype))
+        return self.joint_discriminator(self.normalize(images), self.encode(images))
