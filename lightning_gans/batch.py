@@ -44,17 +44,19 @@ class Batch:
         return self.draw_again()
 
     def few_labelled(self) -> tuple[Tensor, Tensor]:
-        """Images ``(N, ...)`` and int64 labels ``(N,)`` of the samples that have labels.
+        """Images ``(N, ...)`` and int64 labels ``(N,)`` of the samples that have labels: all of the batch, or some beside it.
 
         Raises:
             InputError: there are none.
         """
-        if self.labelled is None or not isinstance(self.labelled.conditions, Tensor):
+        labelled = self.labelled or self
+        labels = labelled.conditions
+        if not isinstance(labels, Tensor) or labels.dim() != 1:
             raise InputError(
                 "this step wants some labelled samples beside the batch, which there are none of; "
-                "set data.labelled to how many keep their labels"
+                "set data.labelled to how many keep their labels, or data.condition to labels where all do"
             )
-        return self.labelled.images, self.labelled.conditions
+        return labelled.images, labels
 
     def map_images(self, convert: Callable[[Tensor], Tensor]) -> Batch:
         """The same batch with ``convert`` applied to its images, and to those of every batch that belongs to it."""

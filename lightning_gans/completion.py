@@ -25,15 +25,19 @@ import lightning_gans
 from lightning_gans.command_line import Parser, one_sentence
 from lightning_gans.data import Images
 from lightning_gans.game import Game
+from lightning_gans.labelled_priors import Labelled
 from lightning_gans.networks import Conditioned, PairNetwork, suggest
 from lightning_gans.networks.layers import Norm
 from lightning_gans.priors import Empirical, Normal, Prior
+from lightning_gans.product import Product
 
 Spec = dict[str, Any]
 
 # Numbers of a latent: the 25 Gaussians' of GAAN (Tran et al. 2018), and DCGAN's (Radford et al. 2016)
 _LATENT_DIM = {"points": 2, "images": 100}
 _SPHERE_DIM = {"points": 3, "images": 100}  # a circle does not cover the plane
+# Of AAE's digits (Makhzani et al. 2015); and where nobody has told classes apart
+_STYLE_DIM, _CLASSES = {"points": 2, "images": 10}, 10
 
 
 def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data: Images) -> dict[str, Any]:
@@ -64,10 +68,9 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
     settings: dict[str, Any] = {}
     for name in missing:
         if _is(hints.get(name), Prior) or name == "prior":
-            prior = _prior(hints.get(name), model, points)
-            settings[name] = {"class_path": f"lightning_gans.{type(prior).__name__}", "init_args": {"dim": prior.dim}}
-    latent_dim = prior.dim if prior is not None else _LATENT_DIM[points]
-    roles = _Roles(model, preview.shape, latent_dim, preview.condition_kinds)
+            settings[name] = _prior_spec(_prior_hint(model, hints.get(name)), model, points, _classes(preview.condition_kinds))
+            prior = _given_prior([{"prior": settings[name]}], [])
+    roles = _Roles(model, preview.shape, prior or Normal(_LATENT_DIM[points]), preview.condition_kinds)
     for name in missing:
         if name not in settings and (spec := roles.spec(name, hints.get(name))) is not None:
             settings[name] = spec
@@ -76,11 +79,32 @@ def completion(model: type, given: Mapping[str, Any], prior: Prior | None, data:
     return settings
 
 
-def _prior(hint: Any, model: type, points: str) -> Prior:
+def _prior_hint(model: type, hint: Any) -> Any:
+    """The type of a prior: as the constructor has it, or narrower as the class declares it."""
+    if inspect.isclass(hint) and hint is not Prior:
+        return hint
+    with suppress(NameError, TypeError):
+        return get_type_hints(model).get("prior", hint)
+    return hint
+
+
+def _prior_spec(hint: Any, model: type, points: str, classes: int | None) -> Spec:
+    if _is(hint, Product):
+        parts = {
+            "category": suggest.spec("Categorical", classes=classes or _CLASSES),
+            "style": suggest.spec("Normal", dim=_STYLE_DIM[points]),
+        }
+        return suggest.spec("Product", parts=parts)
+    if _is(hint, Labelled):
+        return suggest.spec("MixtureOfGaussians", components=classes or _CLASSES)
     if _is(hint, Empirical) or getattr(model, "stores_latents", False):
-        return Empirical(_SPHERE_DIM[points])
-    kind: Any = hint if inspect.isclass(hint) and hint is not Prior else Normal
-    return kind(_LATENT_DIM[points])
+        return suggest.spec("Empirical", dim=_SPHERE_DIM[points])
+    name = hint.__name__ if inspect.isclass(hint) and hint is not Prior else "Normal"
+    return suggest.spec(name, dim=_LATENT_DIM[points])
+
+
+def _classes(kinds: Mapping[str, suggest.ConditionKind]) -> int | None:
+    return kinds["labels"].width if "labels" in kinds else None
 
 
 def _condition(kinds: Mapping[str, suggest.ConditionKind]) -> suggest.ConditionKind | None:
@@ -94,16 +118,15 @@ class _Roles:
     Args:
         model: the class that takes it; its attributes say what is special.
         shape: of a sample.
-        latent_dim: numbers of a latent.
+        prior: of the latents.
         kinds: the conditions of the data by name.
     """
 
-    def __init__(
-        self, model: type, shape: tuple[int, ...], latent_dim: int, kinds: Mapping[str, suggest.ConditionKind]
-    ) -> None:
-        self.model, self.shape, self.latent_dim, self.condition = model, shape, latent_dim, _condition(kinds)
-        classes = kinds["labels"].width if "labels" in kinds else 1
-        self.judgements = classes if getattr(model, "learns_labels", False) else 1
+    def __init__(self, model: type, shape: tuple[int, ...], prior: Prior, kinds: Mapping[str, suggest.ConditionKind]) -> None:
+        self.model, self.shape, self.prior, self.latent_dim = model, shape, prior, prior.dim
+        self.condition = _condition(kinds)
+        self.classes = _classes(kinds) if getattr(model, "learns_labels", False) else None
+        self.judgements = self.classes or 1
 
     def spec(self, name: str, hint: Any) -> Spec | None:
         """By the type and the name of an argument, ``None`` where neither says what it is for."""
@@ -111,7 +134,9 @@ class _Roles:
         condition = self.condition if conditional else None
         norm: Norm | None = getattr(self.model, "discriminator_norm", "batch")
         if name == "latent_discriminator":
-            return suggest.suggested_latent_discriminator(self.latent_dim)
+            if isinstance(self.prior, Product):
+                return suggest.suggested_judges_apart([part.dim for part in self.prior.parts.values()])
+            return suggest.suggested_latent_discriminator(self.latent_dim, self.classes)
         if _is(hint, PairNetwork) or name.startswith("joint"):
             return suggest.suggested_pair_discriminator(self.shape, self.latent_dim, condition, norm, self.judgements)
         if name.endswith(("generator", "decoder")):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from lightning_gans.batch import Batch
 from lightning_gans.doors import Doors
+from lightning_gans.labelled_priors import Labelled
 from lightning_gans.randomness import global_seed, keyed_seed
 from lightning_gans.strategy import world_size
 from lightning_gans.tracing import Untraceable
@@ -42,9 +43,17 @@ class StepNoise(Doors):
     _draws: Draws | None = None  # made where they are needed: a generator cannot be sent to a spawned process
     _traced_state: dict[str, Any] | None = None
 
-    def noise(self, n: int) -> Tensor:
-        """``(n, dim)`` draws of the prior for this rank's ``n`` samples; every call gives others."""
-        return self._draw(self.prior.sample, n)
+    def noise(self, n: int, labels: Tensor | None = None) -> Tensor:
+        """``(n, dim)`` draws of the prior for this rank's ``n`` samples, by ``labels`` if given; every call gives others."""
+        if labels is None:
+            return self._draw(self.prior.sample, n)
+        prior, first = cast(Labelled, self.prior), n * self.global_rank
+
+        def sample(rows: int, g: torch.Generator) -> Tensor:
+            of_all = torch.nn.functional.pad(labels, (first, rows - n - first), value=-1)
+            return prior.sample(rows, g, of_all)
+
+        return self._draw(sample, n)
 
     def noise_like(self, batch: Batch) -> Tensor:
         """One draw of the prior for each sample of ``batch``."""

@@ -14,6 +14,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.doors import Doors
 from lightning_gans.errors import InputError
 from lightning_gans.history import LossHistory
+from lightning_gans.labelled_priors import Labelled
 from lightning_gans.messages import first_line
 from lightning_gans.networks import eval_mode
 from lightning_gans.players import Players
@@ -120,25 +121,31 @@ def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
                     f"the encoder gives latents of {_by(latents.shape[1:])} numbers, but the prior has {game.prior.dim}; "
                     "set the encoder's outputs or the prior's dim"
                 )
-        if batch.labelled is not None and classifies(game):
+        if getattr(game, "learns_labels", False) and (batch.labelled is not None or batch.conditions is not None):
             _check_classes(game, data, batch)
     _check_range(game, getattr(data, "extent", None))
 
 
 def _check_classes(game: Game, data: Any, batch: Batch) -> None:
-    """Refuse a model that tells other classes apart than those of the labelled samples."""
+    """Refuse a model that tells other classes apart than those of the labelled samples, or has fewer components than these."""
+    labels = data.labels("train")
+    classes = len(data.classes) or int(labels.max()) + 1
+    if isinstance(game.prior, Labelled) and game.prior.components < classes:
+        raise InputError(
+            f"{game.prior} has {game.prior.components} components, but {data.name} has {classes} classes; set prior.components"
+        )
+    if not classifies(game):
+        return
     try:
         outputs = game.classify(game.to_model(batch.images)).shape[1]
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{type(game).__name__} cannot classify the data ({first_line(error)}); set its networks' sizes"
         ) from error
-    labels = data.labels("train")
-    classes = len(data.classes) or int(labels.max()) + 1
     if outputs != classes:
         raise InputError(
             f"{type(game).__name__} tells {outputs} classes apart, but {data.name} has {classes}; "
-            "set the outputs of its discriminator"
+            "set the outputs of its networks, and the classes of a prior that has any"
         )
 
 

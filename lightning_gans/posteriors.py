@@ -111,7 +111,10 @@ class Posterior:
 
     def draw(self, encoder: Any, x: Tensor, epsilon: Tensor, *given: Any) -> Tensor:
         """Codes ``(N, dim)`` of samples and standard normal ``epsilon`` ``(N, width)``; ``given`` is for the encoder."""
-        numbers: Tensor = encoder(x, *self.inputs(epsilon), *given)
+        return self.at(encoder(x, *self.inputs(epsilon), *given), epsilon)
+
+    def at(self, numbers: Tensor, epsilon: Tensor) -> Tensor:
+        """The codes ``(N, dim)`` that an encoder's outputs mean."""
         return DiagonalNormal.of(numbers, self.dim, self.scale).at(epsilon) if self.kind == "gaussian" else numbers
 
     def inputs(self, epsilon: Tensor) -> tuple[Tensor, ...]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.priors import Labelled, Prior
+from lightning_gans.labelled_priors import Labelled
+from lightning_gans.priors import Prior
 
 
 class Product(nn.Module, Prior):

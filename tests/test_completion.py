@@ -186,4 +186,5 @@ def test_a_conditional_model_on_data_without_conditions_is_refused(tmp_path: Pat
     own(tmp_path)
     with pytest.raises(SystemExit):
         run("fit", "--model", "my_papers.TinyConditionalGAN", data__dataset="swissroll")
-    assert "conditional, but swissroll comes with no labels or other conditions; set data.condition to labels" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "conditional, but swissroll comes with no labels or other conditions; set data.condition to labels" in said

@@ -7,7 +7,8 @@ import torch
 from scipy import stats
 
 from lightning_gans.errors import InputError
-from lightning_gans.priors import MixtureOfGaussians, Normal, Uniform
+from lightning_gans.labelled_priors import MixtureOfGaussians
+from lightning_gans.priors import Normal, Uniform
 
 REFERENCES = [
     pytest.param(Uniform(3), stats.uniform(-1, 2), id="uniform"),

@@ -16,7 +16,8 @@ from scipy import stats
 from torch import Tensor
 
 from lightning_gans.errors import InputError
-from lightning_gans.priors import Categorical, Empirical, MixtureOfGaussians, Normal, Prior, Uniform
+from lightning_gans.labelled_priors import Categorical, MixtureOfGaussians
+from lightning_gans.priors import Empirical, Normal, Prior, Uniform
 from lightning_gans.product import Product
 
 

@@ -2,10 +2,11 @@
 
 from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
 from lightning_gans.networks.ali import ALIDiscriminator, ALIEncoder, ALIGenerator
+from lightning_gans.networks.cluster_heads import ClusterHeads
 from lightning_gans.networks.conditioned import Conditioned, Reinjected
 from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
-from lightning_gans.networks.heads import Heads
+from lightning_gans.networks.heads import Apart, Heads
 from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise, kept_statistics
 from lightning_gans.networks.mlp import MLP
 from lightning_gans.networks.pairs import PairNetwork
@@ -24,7 +25,9 @@ __all__ = [
     "ALIDiscriminator",
     "ALIEncoder",
     "ALIGenerator",
+    "Apart",
     "AttributeCondition",
+    "ClusterHeads",
     "Condition",
     "Conditioned",
     "ConvGenerator",

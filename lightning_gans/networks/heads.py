@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Tapped
+from lightning_gans.networks.layers import Tapped, check_sizes
 
 
 class Heads(Tapped):
@@ -86,3 +87,31 @@ class Heads(Tapped):
         """As ``Tapped.features``; ``last`` is the trunk's last stage, which all heads take."""
         last = list(getattr(self.trunk, "stages", {}))[-1:]
         return super().features(x, [last[0] if layer == "last" and last else layer for layer in layers], *others)
+
+
+class Apart(nn.Module):
+    """Several networks, each of which judges a part of the input alone, as an AAE's D_y and D_z do.
+
+    Args:
+        networks: of each part, in the order of their numbers, to logits ``(N, 1)``.
+        widths: numbers of each part.
+
+    Raises:
+        InputError: there are more networks than parts, or fewer; in calls: the input is wider or narrower than all parts.
+    """
+
+    def __init__(self, networks: list[nn.Module], widths: list[int]) -> None:
+        super().__init__()
+        check_sizes(self, widths=widths)
+        if not networks or len(networks) != len(widths):
+            raise InputError(
+                f"there are {len(networks)} networks for {len(widths)} parts; give one network and one width a part"
+            )
+        self.networks, self.widths = nn.ModuleList(networks), list(widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, sum of widths)`` to the logits of all, side by side ``(N, networks)``."""
+        if x.shape[1] != sum(self.widths):
+            raise InputError(f"parts of {self.widths} numbers are judged, but there are {x.shape[1]}; set widths")
+        parts = x.split(self.widths, 1)
+        return torch.cat([network(part) for network, part in zip(self.networks, parts, strict=True)], 1)

@@ -59,9 +59,20 @@ def suggested_discriminator(
     return suggested_encoder(shape, outputs, condition, norm)
 
 
-def suggested_latent_discriminator(latent_dim: int) -> Spec:
-    """Latents of ``latent_dim`` numbers to a logit."""
-    return _mlp(latent_dim, 1)
+def suggested_latent_discriminator(latent_dim: int, classes: int | None = None) -> Spec:
+    """Latents of ``latent_dim`` numbers to a logit.
+
+    Args:
+        latent_dim: numbers a latent.
+        classes: of which it is told one with each latent, or that none is known; none where it is told nothing.
+    """
+    told = None if classes is None else ConditionKind("labels", classes + 1)
+    return _conditioned(_mlp(latent_dim + (told.width if told else 0), 1), told)
+
+
+def suggested_judges_apart(widths: list[int]) -> Spec:
+    """Latents of parts of ``widths`` numbers to a logit a part."""
+    return spec("Apart", networks=[_mlp(width, 1) for width in widths], widths=widths)
 
 
 def suggested_generator(
@@ -88,7 +99,7 @@ def suggested_generator(
             "widths": _widths(shape)[::-1],
             "output": "tanh" if output == "default" else output,
         }
-        network = _spec("ConvGenerator", **settings)
+        network = spec("ConvGenerator", **settings)
     return _conditioned(network, condition)
 
 
@@ -110,15 +121,15 @@ def suggested_pair_discriminator(
     """
     more = condition.width if condition else 0
     if len(shape) == 1:
-        return _conditioned(_spec("PairNetwork", joint=_mlp(shape[0] + latent_dim + more, outputs)), condition)
+        return _conditioned(spec("PairNetwork", joint=_mlp(shape[0] + latent_dim + more, outputs)), condition)
     halving = {"kernel": 5, "stride": 2, "padding": 2, "activation": "lrelu"}
     dense = {"channels": _JOINT, "activation": "lrelu"}
     rows = [{"channels": width, **halving, "norm": norm if number else None} for number, width in enumerate(_widths(shape))]
-    network = _spec(
+    network = spec(
         "PairNetwork",
-        x=_spec("LayerTable", input_shape=list(shape), layers=[*rows, dense]),
-        z=_spec("LayerTable", input_shape=latent_dim, layers=[dense, dense]),
-        joint=_spec("MLP", inputs=2 * _JOINT + more, outputs=outputs, hidden=[2 * _JOINT], activation="lrelu"),
+        x=spec("LayerTable", input_shape=list(shape), layers=[*rows, dense]),
+        z=spec("LayerTable", input_shape=latent_dim, layers=[dense, dense]),
+        joint=spec("MLP", inputs=2 * _JOINT + more, outputs=outputs, hidden=[2 * _JOINT], activation="lrelu"),
     )
     return _conditioned(network, condition)
 
@@ -126,7 +137,7 @@ def suggested_pair_discriminator(
 def _to_numbers(shape: tuple[int, ...], outputs: int, norm: Norm | None) -> Spec:
     if len(shape) == 1:
         return _mlp(shape[0], outputs)
-    return _spec("ConvNet", image_shape=list(shape), outputs=outputs, widths=_widths(shape), norm=norm)
+    return spec("ConvNet", image_shape=list(shape), outputs=outputs, widths=_widths(shape), norm=norm)
 
 
 def _widths(shape: tuple[int, ...]) -> list[int]:
@@ -145,13 +156,14 @@ def _conditioned(network: Spec, condition: ConditionKind | None) -> Spec:
     if condition is None:
         return network
     if condition.kind == "labels":
-        return _spec("Conditioned", network=network, condition=_spec("LabelCondition", classes=condition.width))
-    return _spec("Conditioned", network=network, condition=_spec("AttributeCondition", columns=condition.width))
+        return spec("Conditioned", network=network, condition=spec("LabelCondition", classes=condition.width))
+    return spec("Conditioned", network=network, condition=spec("AttributeCondition", columns=condition.width))
 
 
 def _mlp(inputs: int, outputs: int, **settings: Any) -> Spec:
-    return _spec("MLP", inputs=inputs, outputs=outputs, hidden=list(_HIDDEN), **settings)
+    return spec("MLP", inputs=inputs, outputs=outputs, hidden=list(_HIDDEN), **settings)
 
 
-def _spec(name: str, **settings: Any) -> Spec:
+def spec(name: str, **settings: Any) -> Spec:
+    """A class of this package and the arguments that it is made with."""
     return {"class_path": f"lightning_gans.{name}", "init_args": settings}
