@@ -53,7 +53,7 @@ def grid_for(game: Game, **settings: Any) -> Images:
     """25 Gaussians with what a game is given besides: two, or so many, of each with a label where it learns these."""
     labelled = settings.pop("labelled", 50) if getattr(game, "learns_labels", False) else None
     condition = "labels" if getattr(game, "conditional", False) else None
-    return Images("grid25", **{"batch_size": 32, **settings, "labelled": labelled, "condition": condition})
+    return Images("grid25", **{"batch_size": 32, "condition": condition, **settings, "labelled": labelled})
 
 
 def given(game: Game, n: int) -> Tensor | None:
