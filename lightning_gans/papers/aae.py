@@ -40,6 +40,8 @@ class AAE(Game):
         posterior: ``deterministic``, ``gaussian``, or ``implicit``, the paper's universal approximator E(x, epsilon).
         lambda_r: weight of the reconstruction, which matters to plain gradient descent.
         distance: the ``squared`` difference of the paper, or the ``absolute`` one of AEGAN's comparison.
+        discriminator_noise: standard deviation of normal noise on the latents that D is given: one-hot vectors are told from a
+            softmax by their corners alone. Not in the paper; 0.3 in musyoku/adversarial-autoencoder.
         **game: see ``lightning_gans.Game``.
     """
 
@@ -55,15 +57,17 @@ class AAE(Game):
         posterior: PosteriorKind = "deterministic",
         lambda_r: float = 1.0,
         distance: Distance = "squared",
+        discriminator_noise: float = 0.0,
         **game: Any,
     ) -> None:
         super().__init__(**game)
         checks.positive(lambda_r=lambda_r)
         checks.one_of("distance", distance, Distance)
+        checks.not_negative(discriminator_noise=discriminator_noise)
         self.inference = Posterior(posterior, encoder, self.drawn_part(prior).dim)
         self.encoder, self.generator, self.prior = encoder, generator, prior
         self.latent_discriminator = latent_discriminator
-        self.lambda_r, self.distance = lambda_r, distance
+        self.lambda_r, self.distance, self.discriminator_noise = lambda_r, distance, discriminator_noise
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {
@@ -75,25 +79,36 @@ class AAE(Game):
     def step(self, batch: Batch) -> None:
         x = batch.images
         self.minimize("autoencoder", self.autoencoder_loss, x, self.posterior_noise(x))
-        self.minimize("discriminator", self.discriminator_loss, x, self.noise_like(batch), self.posterior_noise(x))
-        self.minimize("encoder", self.encoder_loss, x, self.posterior_noise(x))
+        self.regularise(x, self.noise_like(batch))
+
+    def regularise(self, x: Tensor, z: Tensor, *given: Tensor) -> None:
+        """The second phase: D's step and then E's, on samples x and draws z of the prior, of which D may be told something."""
+        z = z + self.blur(z)
+        self.minimize("discriminator", self.discriminator_loss, x, z, self.posterior_noise(x), self.blur(z), *given)
+        self.minimize("encoder", self.encoder_loss, x, self.posterior_noise(x), self.blur(z), *given)
 
     def posterior_noise(self, x: Tensor) -> Tensor:
         """Standard normal noise of the posterior for each sample."""
         return self.normal(len(x), self.inference.width)
+
+    def blur(self, z: Tensor) -> Tensor:
+        """The noise on latents that D is given."""
+        if not self.discriminator_noise:
+            return z.new_zeros(())
+        return self.discriminator_noise * self.normal(*z.shape)
 
     def autoencoder_loss(self, x: Tensor, epsilon: Tensor) -> Tensor:
         """What E and G minimise: the reconstruction."""
         distance = mean_squared_error if self.distance == "squared" else mean_absolute_error
         return self.lambda_r * distance(self.generator(self.codes(x, epsilon)), x)
 
-    def discriminator_loss(self, x: Tensor, z: Tensor, epsilon: Tensor, *given: Tensor) -> Tensor:
+    def discriminator_loss(self, x: Tensor, z: Tensor, epsilon: Tensor, blur: Tensor, *given: Tensor) -> Tensor:
         """What D minimises."""
-        return self.told(bce_real, z, *given) + self.told(bce_fake, self.codes(x, epsilon), *given)
+        return self.told(bce_real, z, *given) + self.told(bce_fake, self.codes(x, epsilon) + blur, *given)
 
-    def encoder_loss(self, x: Tensor, epsilon: Tensor, *given: Tensor) -> Tensor:
+    def encoder_loss(self, x: Tensor, epsilon: Tensor, blur: Tensor, *given: Tensor) -> Tensor:
         """What E minimises besides: D is to take its codes for draws of the prior."""
-        return self.told(bce_real, self.codes(x, epsilon), *given)
+        return self.told(bce_real, self.codes(x, epsilon) + blur, *given)
 
     def told(self, loss: Callable[[Tensor], Tensor], z: Tensor, *given: Tensor) -> Tensor:
         """A loss of D's logits of latents, which D may be told something of, summed over its judges."""

@@ -34,6 +34,7 @@ class ClusteringAAE(AAE):
         posterior: of the style, as for ``AAE``.
         lambda_r: as for ``AAE``.
         distance: as for ``AAE``.
+        discriminator_noise: as for ``AAE``.
         **game: see ``lightning_gans.Game``.
 
     Raises:

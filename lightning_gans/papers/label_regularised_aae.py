@@ -29,6 +29,7 @@ class LabelRegularisedAAE(AAE):
         posterior: as for ``AAE``.
         lambda_r: as for ``AAE``.
         distance: as for ``AAE``.
+        discriminator_noise: as for ``AAE``.
         **game: see ``lightning_gans.Game``.
 
     Raises:
@@ -57,6 +58,4 @@ class LabelRegularisedAAE(AAE):
         x_s, y = batch.few_labelled()
         x, told = torch.cat([batch.images, x_s]), torch.cat([torch.full_like(y, self.prior.components), y])
         self.minimize("autoencoder", self.autoencoder_loss, batch.images, self.posterior_noise(batch.images))
-        z = torch.cat([self.noise_like(batch), self.noise(len(y), y)])
-        self.minimize("discriminator", self.discriminator_loss, x, z, self.posterior_noise(x), told)
-        self.minimize("encoder", self.encoder_loss, x, self.posterior_noise(x), told)
+        self.regularise(x, torch.cat([self.noise_like(batch), self.noise(len(y), y)]), told)

@@ -25,6 +25,7 @@ class SemiSupervisedAAE(ClusteringAAE):
         posterior: as for ``AAE``.
         lambda_r: as for ``AAE``.
         distance: as for ``AAE``.
+        discriminator_noise: as for ``AAE``.
         **game: see ``lightning_gans.Game``.
 
     Raises:

@@ -45,11 +45,11 @@ def reconstruction(reference: AAE, code: Any, distance: Callable[[Tensor], Tenso
 def regularisation(reference: AAE, code: Any, of_d: tuple[Any, ...], of_e: tuple[Any, ...]) -> None:
     """One step of D, and one of E."""
     E, D = reference.encoder, reference.latent_discriminator
-    x, z, epsilon, *told = of_d
-    fake = code(reference, x, epsilon).detach()
+    x, z, epsilon, blur, *told = of_d
+    fake = code(reference, x, epsilon).detach() + blur
     sgd_step([D], cross_entropy(D(z, *told), 1) + cross_entropy(D(fake, *told), 0))
-    x, epsilon, *told = of_e
-    sgd_step([E], cross_entropy(D(code(reference, x, epsilon), *told), 1))
+    x, epsilon, blur, *told = of_e
+    sgd_step([E], cross_entropy(D(code(reference, x, epsilon) + blur, *told), 1))
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,9 @@ def regularisation(reference: AAE, code: Any, of_d: tuple[Any, ...], of_e: tuple
         ({}, lambda error: error.square().mean()),
         ({"lambda_r": 3.0}, lambda error: 3 * error.square().mean()),
         ({"distance": "absolute", "lambda_r": 10.0}, lambda error: 10 * error.abs().mean()),
+        ({"discriminator_noise": 0.3}, lambda error: error.square().mean()),
     ],
-    ids=["squared", "weighted", "absolute"],
+    ids=["squared", "weighted", "absolute", "noise"],
 )
 def test_a_batch_is_three_steps_by_their_formulas(make: Any, code: Any, settings: Any, distance: Any) -> None:
     game = make(**settings, **SGD)
@@ -82,11 +83,23 @@ def test_every_phase_has_the_same_samples_and_noise_of_its_own() -> None:
     game = make_gaussian_aae()
     of_r, of_d, of_e = (record_arguments(game, f"{name}_loss") for name in ("autoencoder", "discriminator", "encoder"))
     fit(game, 1)
-    ((x, first),), ((x_d, z, second),), ((x_e, third),) = of_r, of_d, of_e
+    ((x, first),), ((x_d, z, second, _),), ((x_e, third, _),) = of_r, of_d, of_e
     assert torch.equal(x, x_d)
     assert torch.equal(x, x_e)
     noises = [first, second, third, z]
     assert all(a.shape == b.shape == (32, 2) and not torch.equal(a, b) for n, a in enumerate(noises) for b in noises[:n])
+
+
+def test_noise_is_on_all_that_the_discriminator_is_given() -> None:
+    blurred, plain = make_aae(discriminator_noise=0.3), make_aae(discriminator_noise=1e-9)
+    of_d, of_e = record_arguments(blurred, "discriminator_loss"), record_arguments(blurred, "encoder_loss")
+    without = record_arguments(plain, "discriminator_loss")
+    for game in (blurred, plain):
+        fit(game, 1, Images("grid25", batch_size=500))
+    ((_, z, _, on_fake),), ((_, _, again),), ((_, clear, _, _),) = of_d, of_e, without
+    noises = [z - clear, on_fake, again]
+    assert all(0.25 < noise.std() < 0.35 for noise in noises)
+    assert not torch.equal(on_fake, again)
 
 
 def test_each_turn_moves_its_own_networks_alone() -> None:
@@ -130,7 +143,9 @@ def test_codes_come_to_have_the_law_of_the_prior(std: float) -> None:
     assert (again - data.real("test")).square().mean() < 1  # the variance of a coordinate is 8
 
 
-@pytest.mark.parametrize("wrong", [{"lambda_r": 0.0}, {"distance": "cubic"}, {"posterior": "normal"}])
+@pytest.mark.parametrize(
+    "wrong", [{"lambda_r": 0.0}, {"distance": "cubic"}, {"discriminator_noise": -0.1}, {"posterior": "normal"}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         make_aae(**wrong)
@@ -149,6 +164,7 @@ CHANGES = COMMON | {
     "posterior": (IMPLICIT, {"encoder": MLP(2, 4, (16,)), "posterior": "gaussian"}),
     "lambda_r": ({}, {"lambda_r": 2.0}),
     "distance": ({}, {"distance": "absolute"}),
+    "discriminator_noise": ({}, {"discriminator_noise": 0.3}),
     "prior": ({}, {"prior": Uniform(2, -2.0, 2.0)}),
     "optimizers": ({}, {"optimizers": {"encoder": partial(torch.optim.SGD, lr=0.2)}}),
     "data_range": ({"generator": nn.Linear(2, 2)}, {"data_range": (-2.0, 1.0)}),

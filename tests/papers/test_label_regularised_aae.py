@@ -43,12 +43,12 @@ def test_labelled_latents_are_of_the_component_of_their_label_and_the_others_of_
     fit(game, 2)
     for step, (batch,) in enumerate(batches):
         x_s, y = batch.few_labelled()
-        x, z, _, told = of_d[step]
+        x, z, _, _, told = of_d[step]
         assert torch.equal(x, torch.cat([batch.images, x_s]))
         assert torch.equal(of_r[step][0], batch.images)
         assert told.tolist() == [CLASSES] * 32 + y.tolist()
         assert torch.equal(of_e[step][0], x)
-        assert torch.equal(of_e[step][2], told)
+        assert torch.equal(of_e[step][3], told)
         prior = game.prior
         torch.testing.assert_close(z[:32], prior.sample(32, keyed_generator("noise", 0, step, 2)))
         torch.testing.assert_close(z[32:], prior.sample(32, keyed_generator("noise", 0, step, 3), y))
@@ -87,7 +87,7 @@ def test_all_may_be_labelled() -> None:
     of_d = record_arguments(game, "discriminator_loss")
     batches = record_arguments(game, "step")
     fit(game, 1, grid_for(game, labelled=None, condition="labels"))
-    assert torch.equal(of_d[0][3][32:], batches[0][0].conditions)
+    assert torch.equal(of_d[0][4][32:], batches[0][0].conditions)
 
 
 def test_a_prior_without_components_is_refused() -> None:
