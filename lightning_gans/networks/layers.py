@@ -263,7 +263,10 @@ class Tapped(nn.Module):
             target = target.flatten(1).mean(dim=1)
         if bias is None or bias.numel() != target.numel():
             what = "no bias" if bias is None else f"{bias.numel()} biases"
-            raise InputError(f"the last layer has {what}, but the mean sample has {mean.numel()} numbers; set the layer's bias")
+            raise InputError(
+                f"the last layer has {what}, but the mean sample has {mean.numel()} numbers; "
+                "set the network's output to the shape of the data, or that layer's bias"
+            )
         if self.output_range is not None:
             fraction = ((target - low) / (high - low)).clamp(1e-7, 1 - 1e-7)
             target = fraction.logit() / (high - low)  # atanh(y) is half the log-odds of (y + 1) / 2
