@@ -181,8 +181,8 @@ def draw_classes(axes: Axes, points: Tensor, labels: Tensor | None, names: Seque
     """Points ``(N, 2)``, coloured by class; a name marks the middle of each. Those that are no numbers are left out."""
     points = points.float().cpu()
     there = points.isfinite().all(dim=1)
-    numbers = torch.zeros(len(points), dtype=torch.long) if labels is None else labels.cpu()
-    x, y, numbers = *points[there].T.numpy(), numbers[there].numpy()
+    of = torch.zeros(len(points), dtype=torch.long) if labels is None else labels.cpu()
+    (x, y), numbers = points[there].T.numpy(), of[there].numpy()
     colours = class_colours(len(names)) if labels is not None else [BLUE]
     axes.scatter(x, y, s=7, c=[colours[n] for n in numbers], linewidths=0, alpha=0.8)
     if labels is not None and 0 < len(names) <= 30:
