@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_gans.errors import InputError
 from lightning_gans.losses import at_least_float32
-from lightning_gans.priors import LARGEST, Prior, straight_way
+from lightning_gans.priors import LARGEST, Prior, middles, straight_way
 
 
 class Labelled(Prior):
@@ -133,6 +133,11 @@ class MixtureOfGaussians(Labelled):
         alike = self.log_joint(a).argmax(dim=1) == self.log_joint(b).argmax(dim=1)
         return torch.where(alike[:, None], a + t * (b - a), bent)
 
+    def manifold(self, steps: int) -> dict[str, Tensor]:
+        """Each component along its middle, outwards."""
+        distances = self.radius + self.along * torch.special.ndtri(middles(steps))
+        return {f"component {number}": distances[:, None] * out for number, out in enumerate(self._axes(distances)[0])}
+
     def _axes(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Unit vectors ``(K, 2)`` of each component: outwards, and at right angles."""
         angle = torch.arange(self.components, device=like.device, dtype=like.dtype) * (2 * math.pi / self.components)
@@ -172,6 +177,10 @@ class SwissRoll(Labelled):
     def project(self, z: Tensor) -> Tensor:
         """The latent of the curve on the same ray from the origin whose radius is nearest."""
         return self._at(self._nearest(z))
+
+    def manifold(self, steps: int) -> dict[str, Tensor]:
+        """Each component along its stretch of the curve, outwards."""
+        return {f"component {k}": self._at(((k + middles(steps)) / self.components).sqrt()) for k in range(self.components)}
 
     def _at(self, way: Tensor) -> Tensor:
         """``(N, 2)``: the curve at ``sqrt(u)``, ``(N,)``."""

@@ -42,6 +42,13 @@ class Prior:
         """``z`` ``(N, dim)`` put back where latents can be: unchanged, unless the prior is on a surface."""
         return z
 
+    def manifold(self, steps: int) -> dict[str, Tensor]:
+        """Ways that together lead through all of the prior, ``(steps, dim)`` each, by name; none where it has too many numbers.
+
+        The latents of a way are the middles of ``steps`` equally likely stretches.
+        """
+        return {}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
 
@@ -70,6 +77,10 @@ class Uniform(Prior):
         density = -self.dim * math.log(self.high - self.low)
         return torch.full_like(z[:, 0], density).masked_fill(~inside, -math.inf)
 
+    def manifold(self, steps: int) -> dict[str, Tensor]:
+        """Of two numbers the square at equal percentiles, see ``in_square``; of others none."""
+        return in_square(self.low + (self.high - self.low) * middles(steps)) if self.dim == 2 else {}
+
 
 class Normal(Prior):
     """Independent normal numbers with mean 0.
@@ -95,6 +106,21 @@ class Normal(Prior):
     def interpolate(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
         """Along the great circle (White, 2016): a straight line would pass through norms that the prior never has."""
         return great_circle(a, b, steps)
+
+    def manifold(self, steps: int) -> dict[str, Tensor]:
+        """Of two numbers the square at equal percentiles, see ``in_square``; of others none."""
+        return in_square(self.std * torch.special.ndtri(middles(steps))) if self.dim == 2 else {}
+
+
+def middles(steps: int) -> Tensor:
+    """``(steps,)``: the middles of equal stretches of [0, 1]."""
+    return (torch.arange(steps) + 0.5) / steps
+
+
+def in_square(numbers: Tensor) -> dict[str, Tensor]:
+    """The pairs of equally likely ``numbers`` ``(steps,)``, rising: a way along the first for each second one, downwards."""
+    ways = torch.cartesian_prod(numbers.flip(0), numbers).flip(1).unflatten(0, (len(numbers), -1))
+    return {f"z2 at {100 * share:.3g}%": way for share, way in zip(middles(len(numbers)).flip(0).tolist(), ways, strict=True)}
 
 
 def straight_way(a: Tensor, b: Tensor, steps: int) -> Tensor:

@@ -143,6 +143,7 @@ def test_fit_leaves_config_checkpoints_losses_measures_and_pictures(trained: Pat
     assert (record["stage"], record["step"], record["model"], record["dataset"]) == ("fit", 2, "GAAN", "grid25")
     pictures = sorted(trained.glob("pictures/*.png"))
     assert [picture.name for picture in pictures] == [
+        "codes_0000002.png",
         "latent_map.png",
         "reconstructions_0000002.png",
         "samples_0000002.png",

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from lightning_gans.errors import InputError
-from lightning_gans.labelled_priors import MixtureOfGaussians
+from lightning_gans.labelled_priors import MixtureOfGaussians, SwissRoll
 from lightning_gans.priors import Normal, Uniform
 
 REFERENCES = [
@@ -93,6 +93,40 @@ def test_a_normal_interpolation_between_parallel_latents_is_finite_and_hits_both
     assert way.isfinite().all()
     torch.testing.assert_close(way[0], a)
     torch.testing.assert_close(way[-1], factor * a)
+
+
+@pytest.mark.parametrize(
+    ("prior", "exact"), [(Uniform(2, -3, 1), stats.uniform(-3, 4)), (Normal(2, std=5.0), stats.norm(0, 5))]
+)
+def test_the_manifold_of_two_numbers_has_each_pair_of_percentiles_once(prior, exact):
+    ways = prior.manifold(4)
+    assert [*ways] == ["z2 at 87.5%", "z2 at 62.5%", "z2 at 37.5%", "z2 at 12.5%"]
+    shares = torch.from_numpy(exact.cdf(torch.stack([*ways.values()]).double().numpy())).float()
+    each = torch.tensor([0.125, 0.375, 0.625, 0.875])
+    torch.testing.assert_close(shares[..., 0], each.expand(4, 4))
+    torch.testing.assert_close(shares[..., 1], each.flip(0)[:, None].expand(4, 4))
+    assert type(prior)(3).manifold(4) == {}
+
+
+def test_the_manifold_of_a_mixture_walks_along_the_middle_of_each_petal():
+    prior = MixtureOfGaussians(5, radius=2.0, along=0.3, across=0.01)
+    ways = prior.manifold(7)
+    assert [*ways] == [f"component {number}" for number in range(5)]
+    for petal, way in zip(petals(prior), ways.values(), strict=True):
+        centre = torch.from_numpy(petal.mean)
+        out = centre / centre.norm()
+        walked = (way.double() - centre) @ out
+        expected = torch.from_numpy(stats.norm(0, 0.3).ppf((torch.arange(7) + 0.5) / 7))
+        torch.testing.assert_close(walked, expected, rtol=0, atol=1e-6)
+        torch.testing.assert_close(way.double() - centre, walked[:, None] * out, rtol=0, atol=1e-6)
+
+
+def test_the_manifold_of_a_swiss_roll_walks_along_each_stretch_of_it():
+    prior = SwissRoll(4, radius=2.0)
+    ways = torch.stack([*prior.manifold(5).values()])
+    u = (ways.norm(dim=2) / 2).square()
+    torch.testing.assert_close(u.flatten(), (torch.arange(20) + 0.5) / 20)
+    torch.testing.assert_close(prior.project(ways.flatten(0, 1)), ways.flatten(0, 1), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lightning_gans import checks
 from lightning_gans.commands._probed import GRID, Measure, Probed
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
+from lightning_gans.evaluation.probes.assumed import assume_normal
 from lightning_gans.evaluation.probes.classification import (
     balanced_draw,
     few_labels,
@@ -29,7 +30,7 @@ from lightning_gans.evaluation.probes.classification import (
 from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error
 from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log_likelihood
 from lightning_gans.evaluation.probes.estimate import Estimate
-from lightning_gans.evaluation.probes.likelihood import log_likelihood
+from lightning_gans.evaluation.probes.likelihood import HasLikelihood, log_likelihood
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.protocols import classifies, encodes
 from lightning_gans.randomness import global_seed, keyed_generator
@@ -126,13 +127,22 @@ def _density(probed: Probed) -> list[Measure]:
 
 
 def _likelihood(probed: Probed) -> list[Measure]:
-    """Log-likelihood of test samples in nats by importance sampling (Burda et al. 2016), and a VAE's bound on it."""
-    given, size = probed.given, probed.data.size("test")
+    """Log-likelihood of test samples in nats by importance sampling (Burda et al. 2016), and a VAE's bound on it.
+
+    Of a model that encodes and generates, but knows no densities, by normal laws of p(x|z) and q(z|x).
+    """
+    given, size, model = probed.given, probed.data.size("test"), probed.model
     rows = torch.randperm(size, generator=keyed_generator("test samples", size))[: given.num_samples]
     images = torch.cat([*probed.images("test", rows)])
-    probed.protocol = f"{given.draws:,} draws each, data in {getattr(probed.model, 'data_range', 'units of the model')}"
-    kinds = (("log_likelihood", given.draws), ("bound", 1))
-    return [Measure.of(name, Estimate.of(log_likelihood(probed.model, images, n, given.seed))) for name, n in kinds]
+    probed.protocol = f"{given.draws:,} draws each, data in {getattr(model, 'data_range', 'units of the model')}"
+    kinds = {"log_likelihood": given.draws, "bound": 1}
+    if not isinstance(model, HasLikelihood) and encodes(model) and not getattr(model, "conditional", False):
+        split, held = probed.validation
+        model = assume_normal(model, torch.cat([*probed.images(split, held[:1000])]), given.draws, given.seed)
+        units = "[-1, 1]" if len(probed.data.shape) == 3 else "its own units"
+        laws = f"p(x|z) = N(G(z), {model.sigma:.3g}^2), z by N(E(x), {model.s:.3g}^2), both chosen on held-out samples"
+        probed.protocol, kinds = f"{given.draws:,} draws each, data in {units}, {laws}", {"log_likelihood": given.draws}
+    return [Measure.of(name, Estimate.of(log_likelihood(model, images, n, given.seed))) for name, n in kinds.items()]
 
 
 def _classify(probed: Probed) -> list[Measure]:

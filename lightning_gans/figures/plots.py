@@ -163,24 +163,37 @@ def draw_regions(axes: Axes, regions: Tensor, names: Sequence[str], title: str) 
         places = (regions == region).nonzero().double()
         middle = places[(places - places.median(dim=0).values).square().sum(dim=1).argmin()]  # in it, where a median may not be
         y, x = ((middle + 0.5) / len(regions) * (high - low) + low).tolist()
-        _mark(axes, x, y, names[region])
+        mark(axes, x, y, names[region])
     axes.set_title(title, fontsize=10)
 
 
 def draw_codes(axes: Axes, codes: Tensor, labels: Tensor | None, names: Sequence[str], title: str) -> None:
-    """Latents ``(N, 2)`` of real images, coloured by class; a name marks the middle of each."""
-    x, y = codes.T.float().cpu().numpy()
-    colours = class_colours(len(names)) if labels is not None else [BLUE]
-    numbers = np.zeros(len(x), int) if labels is None else labels.cpu().numpy()
-    axes.scatter(x, y, s=7, c=[colours[n] for n in numbers], linewidths=0, alpha=0.8)
-    if 0 < len(names) <= 30:
-        for number in np.unique(numbers):
-            _mark(axes, float(np.median(x[numbers == number])), float(np.median(y[numbers == number])), names[number])
-    # Codes need not stay in the square of the other axes.
-    (low, high), reach = axes.get_xlim(), max(np.abs(x).max(), np.abs(y).max(), np.abs(axes.get_xlim()).max())
+    """Latents ``(N, 2)`` of real images by class, around the square of the other axes, in which they need not stay."""
+    draw_classes(axes, codes, labels, names)
+    low, high = axes.get_xlim()
+    limit = 1.05 * max(reach(codes), abs(low), abs(high))
     axes.plot([low, high, high, low, low], [low, low, high, high, low], "k--", lw=0.8)
-    axes.set(xlim=(-1.05 * reach, 1.05 * reach), ylim=(-1.05 * reach, 1.05 * reach))
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit))
     axes.set_title(title, fontsize=10)
+
+
+def draw_classes(axes: Axes, points: Tensor, labels: Tensor | None, names: Sequence[str]) -> None:
+    """Points ``(N, 2)``, coloured by class; a name marks the middle of each. Those that are no numbers are left out."""
+    points = points.float().cpu()
+    there = points.isfinite().all(dim=1)
+    of = torch.zeros(len(points), dtype=torch.long) if labels is None else labels.cpu()
+    (x, y), numbers = points[there].T.numpy(), of[there].numpy()
+    colours = class_colours(len(names)) if labels is not None else [BLUE]
+    axes.scatter(x, y, s=7, c=[colours[n] for n in numbers], linewidths=0, alpha=0.8)
+    if labels is not None and 0 < len(names) <= 30:
+        for number in np.unique(numbers):
+            mark(axes, float(np.median(x[numbers == number])), float(np.median(y[numbers == number])), names[number])
+
+
+def reach(*points: Tensor) -> float:
+    """The largest size of their numbers; 1 where there are none but zeros."""
+    numbers = torch.cat([each.float().abs().flatten().cpu() for each in points])
+    return float(numbers[numbers.isfinite()].amax(0)) or 1.0 if numbers.isfinite().any() else 1.0
 
 
 def densities(grid: Tensor, curves: Sequence[tuple[str, Tensor, Tensor]], unit: str, title: str) -> Figure:
@@ -251,9 +264,11 @@ def class_colours(count: int) -> list[Any]:
     return [colormaps["cividis"](float(shade)) for shade in shades]
 
 
-def _mark(axes: Axes, x: float, y: float, name: str) -> None:
-    box = {"fc": "black", "pad": 1, "lw": 0, "alpha": 0.8}
-    axes.annotate(name, (x, y), color="white", fontsize=8, ha="center", va="center", bbox=box)
+def mark(axes: Axes, x: float, y: float, name: str, dark: bool = True) -> None:
+    """A name in a box, in white on black or the other way round."""
+    front, back = ("white", "black") if dark else ("black", "white")
+    box = {"fc": back, "ec": front, "pad": 1, "lw": 0 if dark else 0.8, "alpha": 0.8 if dark else 1.0}
+    axes.annotate(name, (x, y), color=front, fontsize=8, ha="center", va="center", bbox=box)
 
 
 def contact_sheet(images: Tensor, titles: Sequence[str], columns: int = 8) -> Figure:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_gans.figures import plots
 from lightning_gans.figures.conditions import Chosen
+from lightning_gans.labelled_priors import Categorical
 from lightning_gans.protocols import Condition, encodes, to_device
 from lightning_gans.randomness import keyed_generator
 
@@ -161,6 +162,20 @@ def no_encoder(subject: Subject) -> str | None:
 def no_data(subject: Subject) -> str | None:
     """Why there are no test samples, ``None`` where there are."""
     return "there is no data module" if subject.data is None else None
+
+
+def category_of(prior: Any) -> str | None:
+    """The name of a latent's first part of classes, ``None`` where it has none beside others."""
+    parts = getattr(prior, "parts", {})
+    return next((name for name, part in parts.items() if isinstance(part, Categorical) and len(parts) > 1), None)
+
+
+def no_category(subject: Subject) -> str | None:
+    """Why latents have no classes to go through, ``None`` where they have."""
+    if category_of(subject.model.prior) is None:
+        name = type(subject.model).__name__
+        return f"latents of {name} have no part of classes beside others, as a Product with a Categorical has"
+    return "samples are points and no images" if subject.points else None
 
 
 def not_in_plane(subject: Subject) -> str | None:

@@ -29,7 +29,11 @@ def test_kinds_are_the_modules_of_their_folder_in_an_order_that_stays(tmp_path: 
         assert callable(kind.draw)
         assert callable(kind.why_not)
         assert hasattr(kind, "keep") == hasattr(kind, "over_training")
-    assert [name for name, kind in KINDS.items() if getattr(kind, "EACH_TIME", False)] == ["samples", "reconstructions"]
+    assert [name for name, kind in KINDS.items() if getattr(kind, "EACH_TIME", False)] == [
+        "samples",
+        "reconstructions",
+        "codes",
+    ]
     (tmp_path / "a_new_kind.py").write_text("EACH_TIME = True")
     monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(tmp_path)])
     assert list(kinds._find()) == [*COMMON, *sorted([*files - {*COMMON}, "a_new_kind"])]
@@ -63,7 +67,8 @@ def test_an_unknown_kind_is_refused_with_those_that_apply() -> None:
 
 def test_a_model_without_data_is_drawn_as_far_as_that_goes() -> None:
     assert [kind for kind in KINDS if why_not(kind, Subject(make_gaan())) is None] == ["samples"]
-    assert [kind for kind in KINDS if why_not(kind, Subject(Copyist())) is None] == ["samples", "interpolations", "latent_map"]
-    for kind in ("samples", "interpolations", "latent_map"):
+    without = ["samples", "interpolations", "latent_map", "manifold"]
+    assert [kind for kind in KINDS if why_not(kind, Subject(Copyist())) is None] == without
+    for kind in without:
         draw(kind, Subject(Copyist()))
     draw("samples", Subject(make_gaan().requires_grad_(False)))

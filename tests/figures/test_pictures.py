@@ -44,16 +44,17 @@ def images_with_two_latents() -> Game:
         (make_gan, ["latent_map"]),
         (make_gaan, ["latent_map"]),
         (make_image_gaan, ["density", "interpolations"]),
-        (images_with_two_latents, ["density", "interpolations", "latent_map"]),
+        (images_with_two_latents, ["density", "interpolations", "latent_map", "manifold"]),
     ],
 )
 def test_a_run_leaves_all_that_applies(make: Callable[[], Game], ends: list[str], tmp_path: Path) -> None:
     make_images(tmp_path)
     data = None if make in (make_gan, make_gaan) else made_images(tmp_path)
     fit(make(), 3, data, callbacks=[Pictures(every_n_steps=2, **SMALL)], default_root_dir=tmp_path)  # type: ignore[arg-type]
-    repeated = ["samples"] if make is make_gan else ["reconstructions", "samples"]
+    kept = ["samples"] if make is make_gan else ["reconstructions", "samples"]
+    repeated = [*kept, *(["codes"] if make in (make_gaan, images_with_two_latents) else [])]
     steps = [f"{kind}_{step:07d}" for kind in repeated for step in (2, 3)]
-    assert drawn(tmp_path) == sorted([*ends, *steps, *(f"{kind}_over_training" for kind in repeated)])
+    assert drawn(tmp_path) == sorted([*ends, *steps, *(f"{kind}_over_training" for kind in kept)])
 
 
 def test_only_the_kinds_asked_for_are_drawn(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield checkpoint
 
 
-@pytest.mark.parametrize("kind", ["samples", "reconstructions", "interpolations", "latent_map", "density"])
+@pytest.mark.parametrize("kind", ["samples", "reconstructions", "interpolations", "latent_map", "density", "codes", "manifold"])
 def test_the_command_draws_what_the_run_did(kind: str, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([kind, f"--ckpt_path={trained}"])
     made = trained.with_name(f"last_{kind}.png")
@@ -162,7 +163,10 @@ def test_seed_number_and_place_are_options(trained: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["sample"], r"no such kind of picture as sample; GAAN on digits, step 2 has samples, rec.*, density$"),
+        (
+            ["sample"],
+            r"no such kind of picture as sample; GAAN on digits, step 2 has samples, rec.*, density, codes, manifold$",
+        ),
         (["samples", "--out=/dev/null/x.png"], "cannot be written"),
         (["samples", "--data.root=7", "--data.nonsense=3"], "data.nonsense"),
         (["samples", "--ckpt_path=missing.ckpt"], "there is no checkpoint missing.ckpt"),
