@@ -37,7 +37,7 @@ NOT_CAPTURED = {
     },
 }
 NOISE_LAYERS = re.compile(  # or dropout
-    r"aegan_(?!grid25)|gan_anime|(md|reg_)gan_mnist$|(conditional_|semi_supervised_)?ali_(?!toy|grid25)|feature_matching"
+    r"aegan_(?!grid25)|(gan|aae)_anime|(clustering|semi_supervised)_aae|(md|reg_)gan_mnist$|(conditional_|semi_supervised_)?ali_(?!toy|grid25)|feature_matching"
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
