@@ -124,10 +124,12 @@ def test_it_parses_and_every_setting_in_it_arrives(config: Path, capsys: pytest.
 
 
 def arrived(found: Any, given: Any) -> bool:
-    """Whether a value is there; of the rows of a table, whether what they say is."""
+    """Whether a value is there; of the rows of a table and of networks in a list, whether what they say is."""
     if isinstance(given, list) and isinstance(found, list) and len(found) == len(given):
         return all(arrived(*each) for each in zip(found, given, strict=True))
-    return found.items() >= given.items() if isinstance(given, dict) and isinstance(found, dict) else found == given
+    if isinstance(given, dict) and isinstance(found, dict):
+        return all(name in found and arrived(found[name], value) for name, value in given.items())
+    return found == given
 
 
 @pytest.fixture
