@@ -42,13 +42,6 @@ def smoothing(label_smoothing: float) -> None:
         raise InputError(f"label_smoothing is {label_smoothing}, but must be at least 0 and below 0.5")
 
 
-def every_network_is_trained(weights: dict[str, float], **left_out_by: str) -> None:
-    """Refuse weights of terms of which none but the one that leaves a network out is above 0, network by network."""
-    for network, alone in left_out_by.items():
-        if not any(weight for name, weight in weights.items() if name != alone):
-            raise InputError(f"no term but lambda_{alone} has a weight: nothing trains the {network}; give another one")
-
-
 def one_move_each(simultaneous: bool, **steps: int) -> None:
     """Refuse several steps of one player where both move at once."""
     for name, count in steps.items():

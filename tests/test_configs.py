@@ -38,7 +38,8 @@ NOT_CAPTURED = {
     },
 }
 NOISE_LAYERS = re.compile(  # or dropout
-    r"aegan_(?!grid25)|gan_anime|(md|reg_)gan_mnist$|(conditional_|semi_supervised_)?ali_(?!toy|grid25)|feature_matching|semi_supervised_aae_svhn"
+    r"aegan_(?!grid25)|(gan|aae)_anime|semi_supervised_aae_svhn|(md|reg_)gan_mnist$|"
+    r"(conditional_|semi_supervised_)?ali_(?!toy|grid25)|feature_matching"
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -125,7 +126,7 @@ def test_it_parses_and_every_setting_in_it_arrives(config: Path, capsys: pytest.
 
 
 def arrived(found: Any, given: Any) -> bool:
-    """Whether a value is there; of the rows of a table, whether what they say is."""
+    """Whether a value is there; of the rows of a table and of networks in a list, whether what they say is."""
     if isinstance(given, list) and isinstance(found, list) and len(found) == len(given):
         return all(arrived(*each) for each in zip(found, given, strict=True))
     if isinstance(given, dict) and isinstance(found, dict):

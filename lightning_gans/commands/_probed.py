@@ -18,10 +18,10 @@ from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.probes.classification import pooled_features
 from lightning_gans.evaluation.probes.estimate import Estimate
+from lightning_gans.evaluation.real.validation import validation_rows
 from lightning_gans.evaluation.samples.drawing import BLOCK, samples
 from lightning_gans.protocols import Condition, Generates, encodes, shows_features, to_device
 
-_HELD_OUT = 10_000
 GRID = 4
 """Maps of features are pooled to so many rows and columns."""
 
@@ -111,10 +111,7 @@ class Probed:
     @property
     def validation(self) -> tuple[str, Tensor]:
         """The split and the numbers of the samples for validation: those held out, else the last of the training set."""
-        if "valid" in self.data.opened.splits:
-            return "valid", torch.arange(self.data.size("valid"))
-        size = self.data.size("train")
-        return "train", torch.arange(size - max(1, min(_HELD_OUT, size // 5)), size)
+        return validation_rows(self.data)
 
     def drawn_from(self) -> tuple[np.ndarray, np.ndarray]:
         """Labels of the training samples that are not for validation, and of those that are; both have every class."""

@@ -71,6 +71,11 @@ class OpenedData(LightningDataModule):
             raise InputError("the data is not open yet; call prepare_data() and setup('fit') first")
         return self._opened
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """``train``, ``test`` and, where some samples are held out, ``valid``."""
+        return tuple(self.opened.splits)
+
     def size(self, split: str) -> int:
         """Number of samples in ``train``, ``test`` or, where some are held out, ``valid``."""
         return len(self._of(split))

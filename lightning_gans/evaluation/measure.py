@@ -18,6 +18,7 @@ from lightning_gans.evaluation.counts.mixture import Protocol as ModeProtocol
 from lightning_gans.evaluation.features.classifiers import Classifier
 from lightning_gans.evaluation.metrics.base import Block, Comparison, Metric
 from lightning_gans.evaluation.real.images import RealSet
+from lightning_gans.evaluation.real.validation import validation_rows
 from lightning_gans.evaluation.samples.drawing import BLOCK, evaluating, samples
 from lightning_gans.evaluation.samples.quantise import to_uint8
 from lightning_gans.evaluation.samples.ranks import place, together
@@ -73,7 +74,7 @@ class Evaluator:
             if metrics:
                 scores |= _take(metrics, blocks(model, device), model, device)
         if getattr(model.prior, "empirical", False):  # a latent that comes from an image is no sample
-            known = ("reconstruction", "classify")
+            known = ("reconstruction", "classify", "clustering")
             scores = {n if n.startswith(known) else f"reconstruction_{n}": value for n, value in scores.items()}
         return scores
 
@@ -125,14 +126,21 @@ class Evaluator:
             yield Block(self._as_bytes(again), self._comparison, again, images)
 
     def _classified(self, model: Any, device: torch.device) -> Iterator[Block]:
-        """This rank's share of all real samples of the split, however many others are compared with, as the model sees them."""
-        real, (rank, world) = self.real, place()
-        labels = self.data.labels(real.split)
-        assert labels is not None
-        for rows in torch.arange(len(labels)).tensor_split(world)[rank].split(BLOCK):
-            images = self.data.real(real.split, rows).to(device, next(model.parameters()).dtype)
-            predicted = model.classify(images).argmax(1)
-            yield Block(images, self._comparison, classified=(predicted, labels[rows].to(device)))
+        """This rank's share of all real samples of the split, however many others are compared with, as the model sees them.
+
+        Before them those for validation, where a metric needs them.
+        """
+        parts = [(self.real.split, torch.arange(self.data.size(self.real.split)), False)]
+        if any(metric.needs_validation for metric in self._measures):
+            parts.insert(0, (*validation_rows(self.data), True))
+        rank, world = place()
+        for split, all_rows, for_validation in parts:
+            labels = self.data.labels(split)
+            assert labels is not None
+            for rows in filter(len, all_rows.tensor_split(world)[rank].split(BLOCK)):
+                images = self.data.real(split, rows).to(device, next(model.parameters()).dtype)
+                classified = model.classify(images), labels[rows].to(device)
+                yield Block(images, self._comparison, classified=classified, for_validation=for_validation)
 
     def _blocks_of(self, metric: Metric) -> Any:
         if metric.needs_classes:
@@ -155,5 +163,6 @@ def _take(metrics: list[Metric], blocks: Iterable[Block], model: nn.Module, devi
     with together(), evaluating(model):
         for block in blocks:
             for metric in metrics:
-                metric.update(block)
+                if metric.needs_validation or not block.for_validation:
+                    metric.update(block)
     return {name: value for metric in metrics for name, value in metric.compute().items()}

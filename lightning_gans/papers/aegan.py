@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from itertools import chain
 from typing import Any
 
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
-from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.losses import bce, bce_real, mean_absolute_error, mean_squared_error
 from lightning_gans.networks import Network, eval_mode
 from lightning_gans.priors import Prior
+
+_FAKES = {"image_discriminator": ("x_hat", "x_tilde"), "latent_discriminator": ("z_hat", "z_tilde")}
+"""What each discriminator tells from reals."""
 
 
 class AEGAN(Game):
@@ -37,14 +40,13 @@ class AEGAN(Game):
     and one of E and G. ``burst`` is the code's schedule: D_x takes four steps, on x, x^, x, x~ one by one, D_z four likewise,
     E and G four, each on x and z drawn afresh. So a batch is four of the paper's "steps": its 300,000 are 75,000 batches.
 
-    A weight of 0 removes a term with all that it takes, and a discriminator without terms does not play. The paper compares
-    with a GAN (``lightning_gans.GAN``) and an AAE, which is lambda_x_hat, lambda_x_tilde, lambda_z_tilde and lambda_rz 0.
+    The paper compares with a GAN and an adversarial autoencoder: ``lightning_gans.GAN`` and ``lightning_gans.AAE``.
 
     Args:
         encoder: E, samples to latents ``(N, dim)``.
         generator: G, latents to samples.
-        image_discriminator: D_x, samples to logits ``(N, 1)``; none where its weights are 0.
-        latent_discriminator: D_z, latents to logits ``(N, 1)``; none where its weights are 0.
+        image_discriminator: D_x, samples to logits ``(N, 1)``.
+        latent_discriminator: D_z, latents to logits ``(N, 1)``.
         prior: the distribution of z.
         lambda_rx: weight of the mean of |x~ - x|.
         lambda_rz: weight of the mean of (z~ - z)^2.
@@ -57,12 +59,14 @@ class AEGAN(Game):
         **game: see ``lightning_gans.Game``.
     """
 
+    features_of = "image_discriminator"
+
     def __init__(
         self,
         encoder: Network,
         generator: Network,
-        image_discriminator: Network | None,
-        latent_discriminator: Network | None,
+        image_discriminator: Network,
+        latent_discriminator: Network,
         prior: Prior,
         lambda_rx: float = 10.0,
         lambda_rz: float = 5.0,
@@ -79,40 +83,32 @@ class AEGAN(Game):
         self.weights |= {"z_hat": lambda_z_hat, "z_tilde": lambda_z_tilde}
         checks.not_negative(**{f"lambda_{name}": weight for name, weight in self.weights.items()})
         checks.smoothing(label_smoothing)
-        checks.every_network_is_trained(self.weights, encoder="x_hat", generator="z_hat")
         self.encoder, self.generator, self.prior = encoder, generator, prior
-        told = {"image_discriminator": ("x_hat", "x_tilde"), "latent_discriminator": ("z_hat", "z_tilde")}
-        self.told = {D: kept for D, names in told.items() if (kept := [name for name in names if self.weights[name]])}
-        self.image_discriminator = image_discriminator if "image_discriminator" in self.told else None
-        self.latent_discriminator = latent_discriminator if "latent_discriminator" in self.told else None
-        for player, names in self.told.items():
-            if getattr(self, player) is None:
-                raise InputError(f"there is no {player}, but lambda_{' or lambda_'.join(names)}; give one")
-        self.features_of = "image_discriminator" if "image_discriminator" in self.told else "encoder"
+        self.image_discriminator, self.latent_discriminator = image_discriminator, latent_discriminator
         self.label_smoothing, self.burst = label_smoothing, burst
 
     def players(self) -> dict[str, list[Network]]:
-        return {**{player: [getattr(self, player)] for player in self.told}, "autoencoder": [self.encoder, self.generator]}
+        return {**{player: [getattr(self, player)] for player in _FAKES}, "autoencoder": [self.encoder, self.generator]}
 
     def step(self, batch: Batch) -> None:
         if self.burst:
             return self.take_bursts(batch)
         x, z = batch.images, self.noise_like(batch)
-        fakes = self.fakes(x, z, [name for names in self.told.values() for name in names])
-        for player, names in self.told.items():  # Eqn. 2 and 3, then 4 and 5
+        made = self.fakes(x, z)
+        for player, names in _FAKES.items():  # Eqn. 2 and 3, then 4 and 5
             real = x if player == "image_discriminator" else z
-            self.minimize(player, self.discriminator_loss, player, real, [fakes[name] for name in names])
+            self.minimize(player, self.discriminator_loss, player, real, [made[name] for name in names])
         self.minimize("autoencoder", self.autoencoder_loss, x, self.noise_like(batch))  # Eqn. 6
 
     def take_bursts(self, batch: Batch) -> None:
-        """The steps of the code: those of each network in a row, the discriminators' on samples of a single kind."""
+        """The steps of the code: four of each network in a row, the discriminators' on samples of a single kind."""
         images = (each.images for each in chain([batch], iter(batch.fresh, None)))
-        for player, name in ((player, name) for player, names in self.told.items() for name in names):
+        for player, name in ((player, name) for player, names in _FAKES.items() for name in names):
             real = next(images) if player == "image_discriminator" else self.noise_like(batch)
             self.minimize(player, self.label_loss, player, real, True)
             source = next(images) if name in ("x_tilde", "z_hat") else self.noise_like(batch)  # of the one that it is made of
-            self.minimize(player, self.label_loss, player, self.fakes(source, source, [name])[name], False)
-        for _ in range(2 * max(map(len, self.told.values()), default=2)):
+            self.minimize(player, self.label_loss, player, self.fake(name, source), False)
+        for _ in range(4):
             self.minimize("autoencoder", self.autoencoder_loss, next(images), self.noise_like(batch))
 
     def label_loss(self, player: str, samples: Tensor, real: bool) -> Tensor:
@@ -124,27 +120,27 @@ class AEGAN(Game):
         return len(fakes) * self.label_loss(player, real, True) + sum(self.label_loss(player, fake, False) for fake in fakes)
 
     def autoencoder_loss(self, x: Tensor, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Eqn. 6, and its terms without their weights, where these are not 0."""
-        made = self.cycle(x, z, [name for name, weight in self.weights.items() if weight])
-        terms = {name: bce_real(getattr(self, player)(made[name])) for player, names in self.told.items() for name in names}
-        if self.weights["rx"]:
-            terms["rx"] = mean_absolute_error(made["x_tilde"], x)
-        if self.weights["rz"]:
-            terms["rz"] = mean_squared_error(made["z_tilde"], z)
+        """Eqn. 6, and its terms without their weights."""
+        made = self.cycle(x, z)
+        terms = {name: bce_real(getattr(self, player)(made[name])) for player, names in _FAKES.items() for name in names}
+        terms["rx"] = mean_absolute_error(made["x_tilde"], x)
+        terms["rz"] = mean_squared_error(made["z_tilde"], z)
         return torch.stack([self.weights[name] * term for name, term in terms.items()]).sum(), terms
 
-    def fakes(self, x: Tensor, z: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+    def fakes(self, x: Tensor, z: Tensor) -> dict[str, Tensor]:
         """``cycle`` without gradients and without noise in E and G, for discriminators to tell from reals."""
         with torch.no_grad(), eval_mode(self.encoder, self.generator):
-            return self.cycle(x, z, wanted)
+            return self.cycle(x, z)
 
-    def cycle(self, x: Tensor, z: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
-        """Samples and latents that the ``wanted`` terms need: x^, x~, z^ and z~, and those that they are made from."""
-        made = {"z_hat": self.encoder(x)} if {"z_hat", "x_tilde", "rx"} & {*wanted} else {}
-        if {"x_tilde", "rx"} & {*wanted}:
-            made["x_tilde"] = self.generator(made["z_hat"])
-        if {"x_hat", "z_tilde", "rz"} & {*wanted}:
-            made["x_hat"] = self.generator(z)
-        if {"z_tilde", "rz"} & {*wanted}:
-            made["z_tilde"] = self.encoder(made["x_hat"])
-        return made
+    def fake(self, name: str, source: Tensor) -> Tensor:
+        """One of ``fakes`` alone: of latents x^ or z~, of samples x~ or z^."""
+        E, G = self.encoder, self.generator
+        way = {"x_hat": [G], "x_tilde": [E, G], "z_hat": [E], "z_tilde": [G, E]}[name]
+        with torch.no_grad(), eval_mode(E, G):
+            return reduce(lambda made, network: network(made), way, source)
+
+    def cycle(self, x: Tensor, z: Tensor) -> dict[str, Tensor]:
+        """x^, x~, z^ and z~ of samples and latents."""
+        z_hat = self.encoder(x)
+        x_tilde, x_hat = self.generator(z_hat), self.generator(z)
+        return {"x_hat": x_hat, "x_tilde": x_tilde, "z_hat": z_hat, "z_tilde": self.encoder(x_hat)}

@@ -20,7 +20,6 @@ from lightning_gans import (
 from tests.games import GRID, IMAGE
 
 NAMES = ("rx", "rz", "x_hat", "x_tilde", "z_hat", "z_tilde")
-AAE = {"lambda_x_hat": 0.0, "lambda_x_tilde": 0.0, "lambda_z_tilde": 0.0, "lambda_rz": 0.0}
 
 
 def make_aegan(**settings: Any) -> AEGAN:
@@ -55,6 +54,5 @@ SHORT = {f"lambda_{name}": 0.1 for name in NAMES}
 GAMES = {
     "aegan": make_aegan,
     "aegan in bursts": partial(make_aegan, burst=True, gradient_clip_val=0.01, gradient_clip_algorithm="tensor"),
-    "aegan, the adversarial autoencoder": partial(make_aegan, **AAE),
     "aegan on images": partial(make_image_aegan, burst=True, **SHORT),
 }

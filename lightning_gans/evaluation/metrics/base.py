@@ -71,7 +71,8 @@ class Block:
         comparison: has the network.
         unrounded: the images as the model gave them, in [-1, 1].
         originals: what they are reconstructions of, real images in [-1, 1], if they are.
-        classified: classes that the model puts real samples into, and their labels, both int64 ``(N,)``, if it does.
+        classified: the model's logits of real samples ``(N, K)``, and their labels, int64 ``(N,)``, if it classifies them.
+        for_validation: whether the samples are those for validation, and not of the split.
     """
 
     samples: Tensor
@@ -79,6 +80,7 @@ class Block:
     unrounded: Tensor | None = None
     originals: Tensor | None = None
     classified: tuple[Tensor, Tensor] | None = None
+    for_validation: bool = False
 
     @cached_property
     def features(self) -> Tensor:
@@ -107,6 +109,7 @@ class Metric(ABC):
         needs_classifier: whether images are put into classes, by the classifier of ``classified_as``.
         needs_encoder: whether its blocks are of reconstructions of the real images, and not of samples.
         needs_classes: whether its blocks are of real samples that the model itself classifies.
+        needs_validation: whether it is given blocks of the samples for validation before those.
         least_samples: generated samples that it takes at least, in features.
         least_real: real samples that it takes at least, in features.
     """
@@ -120,6 +123,7 @@ class Metric(ABC):
     needs_classifier: ClassVar[bool] = False
     needs_encoder: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
+    needs_validation: ClassVar[bool] = False
     least_samples: ClassVar[int] = 2
     least_real: ClassVar[int] = 2
 

@@ -25,8 +25,8 @@ class Classify(Metric):
 
     def update(self, block: Block) -> None:
         assert block.classified is not None
-        predicted, labels = block.classified
-        self._counts += torch.stack([(predicted != labels).sum(), labels.new_tensor(len(labels))])
+        logits, labels = block.classified
+        self._counts += torch.stack([(logits.argmax(1) != labels).sum(), labels.new_tensor(len(labels))])
 
     def compute(self) -> dict[str, float]:
         if world_size() > 1:

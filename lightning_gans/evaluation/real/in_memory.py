@@ -29,6 +29,7 @@ class InMemory:
     centres: Tensor | None = None
     std: float | None = None
     classes: tuple[str, ...] = ()
+    splits = ("train", "test")
 
     def __init__(self, images: Any, labels: Any, name: str, root: str) -> None:
         images = as_tensor(images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import normalized_mutual_info_score
 
 from lightning_gans import InputError
 from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error, nmi
@@ -30,6 +31,14 @@ def test_mutual_information_is_1_for_the_same_groups_and_0_for_independent_ones(
     assert nmi(labels, torch.arange(40) % 10) == pytest.approx(0, abs=1e-12)
     # Two groups cut into four: I = log 2, entropies log 2 and log 4, their mean 1.5 log 2
     assert nmi(labels // 2, labels) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("groups", "classes"), [(1, 1), (1, 3), (3, 1), (2, 5), (30, 10)])
+def test_mutual_information_is_that_of_scikit_learn(groups: int, classes: int) -> None:
+    draw = np.random.default_rng(0)
+    a, b = draw.integers(groups, size=200), draw.integers(classes, size=200) - 7
+    assert nmi(a, b) == pytest.approx(normalized_mutual_info_score(a, b))
+    assert nmi(b, a) == pytest.approx(normalized_mutual_info_score(b, a))
 
 
 def test_the_error_of_k_means_is_by_the_held_out_example_that_is_nearest_to_each_centre():
