@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
 from lightning_gans import idle
@@ -55,6 +56,8 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
     with unchanged(game), torch.no_grad(), eval_mode(game):
         _try_doors(game, data, batch)
     if steps and batch is not None:
+        if game.learns_labels and batch.labelled is None and batch.conditions is not None:
+            rank_zero_info(f"all training samples of {data.name} keep their labels; for fewer set data.labelled")
         with unchanged(game):
             _try_step(game, data, batch, "set the networks' sizes so that they fit")
         if getattr(data, "smallest_share", 2) == 1:
@@ -121,7 +124,7 @@ def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
                     f"the encoder gives latents of {_by(latents.shape[1:])} numbers, but the prior has {game.prior.dim}; "
                     "set the encoder's outputs or the prior's dim"
                 )
-        if getattr(game, "learns_labels", False) and (batch.labelled is not None or batch.conditions is not None):
+        if game.learns_labels and (batch.labelled is not None or batch.conditions is not None):
             _check_classes(game, data, batch)
     _check_range(game, getattr(data, "extent", None))
 

@@ -81,13 +81,17 @@ def test_without_labels_nothing_trains() -> None:
     assert furthest(state(game), before) == 0
 
 
-def test_all_may_be_labelled() -> None:
+def test_all_may_be_labelled_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
     game = make_semi_supervised_aae()
     of_c = record_arguments(game, "classification_loss")
     batches = record_arguments(game, "step")
     fit(game, 1, grid_for(game, labelled=None, condition="labels"))
     assert torch.equal(of_c[0][0], batches[0][0].images)
     assert torch.equal(of_c[0][1], batches[0][0].conditions)
+    assert "all training samples of grid25 keep their labels; for fewer set data.labelled" in caplog.text
+    caplog.clear()
+    fit(make_semi_supervised_aae(), 1)
+    assert "keep their labels" not in caplog.text
 
 
 @pytest.mark.parametrize("settings", [{}, {"labelled": None, "condition": "labels"}])
