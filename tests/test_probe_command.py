@@ -19,10 +19,13 @@ from lightning_gans import InputError
 from lightning_gans.__main__ import main as lightning
 from lightning_gans.cli import main as train
 from lightning_gans.commands.probe import main
+from lightning_gans.evaluation.probes.assumed import assume_normal
 from lightning_gans.evaluation.probes.classification import few_labels, knn_probe, linear_probe, pooled_features, svm_probe
 from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error, nmi
 from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log_likelihood
+from lightning_gans.evaluation.probes.likelihood import log_likelihood
 from lightning_gans.evaluation.samples.drawing import samples
+from lightning_gans.randomness import keyed_generator
 from lightning_gans.restore import restore
 
 DIGITS = Path(__file__).parents[1] / "configs" / "gaan_digits.yaml"
@@ -246,6 +249,16 @@ class TestNumbers:
         made, train, test = restored.made(300, 0), restored.data.real("train"), restored.data.real("test")
         expected = parzen_log_likelihood(made, test, train[-10_000:])
         assert line["log_likelihood"] == pytest.approx(expected.log_likelihood.mean, rel=1e-5)
+
+    def test_of_likelihoods_side_by_side_in_pixels_from_0_to_1(self) -> None:
+        line = probe("likelihood", "--num_samples=40", "--draws=20", "--seed=3")
+        restored = Restored()
+        made, train, test = restored.made(10_000, 3), restored.data.real("train"), restored.data.real("test")
+        test = test[torch.randperm(359, generator=keyed_generator("test samples", 359))[:40]]
+        kernels = parzen_log_likelihood((made + 1) / 2, (test + 1) / 2, (train[-287:] + 1) / 2)
+        assert line["parzen_log_likelihood"] == pytest.approx(kernels.log_likelihood.mean, rel=1e-4)
+        weighted = log_likelihood(assume_normal(restored.model, train[-287:], 20, 3), test, 20, 3)
+        assert line["log_likelihood"] == pytest.approx(float(weighted.mean()) + 64 * math.log(2), rel=1e-4)
 
     def test_of_the_density_of_the_mean_pixel(self) -> None:
         line = probe("density", "--num_samples=700", "--seed=1")

@@ -91,15 +91,14 @@ class Probed:
         for block in tqdm(blocks, f"{split} samples", delay=5, leave=False):
             yield self.data.real(split, block).to(self.model.device, self.model.dtype)
 
-    def samples(self, split: str) -> Iterator[Tensor]:
-        """Generated samples, a block at a time; a conditional model is given what travels with the split."""
+    def samples(self, split: str, count: int) -> Iterator[Tensor]:
+        """So many generated samples, a block at a time; a conditional model is given what travels with the split."""
         if not isinstance(self.model, Generates):
             raise InputError(f"{type(self.model).__name__} generates nothing; {self.given.kind} needs a generator")
 
         def condition(numbers: Tensor) -> Condition | None:
             return self.conditions(split, numbers % self.data.size(split))
 
-        count = self.given.num_samples
         checks.fits_memory(f"--num_samples {count:,}", count * 4 * math.prod(self.data.shape))
         blocks = samples(self.model, count, self.given.seed, condition=condition)
         return iter(tqdm(blocks, "generated samples", -(-count // BLOCK), delay=5, leave=False))

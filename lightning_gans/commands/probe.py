@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -28,7 +29,7 @@ from lightning_gans.evaluation.probes.classification import (
     svm_probe,
 )
 from lightning_gans.evaluation.probes.clustering import clustering_error, kmeans_error
-from lightning_gans.evaluation.probes.densities import density_kl_1d, parzen_log_likelihood
+from lightning_gans.evaluation.probes.densities import Parzen, density_kl_1d, parzen_log_likelihood
 from lightning_gans.evaluation.probes.estimate import Estimate
 from lightning_gans.evaluation.probes.likelihood import HasLikelihood, log_likelihood
 from lightning_gans.evaluation.samples.drawing import evaluating
@@ -98,20 +99,27 @@ def _clusters(probed: Probed) -> list[Measure]:
     return measures
 
 
+_PARZEN_SAMPLES = 10_000
+
+
 def _parzen(probed: Probed) -> list[Measure]:
     """Log-likelihood of the test set in nats under Gaussian kernels around samples (GAN)."""
+    parzen, probed.protocol = _kernels(probed, probed.given.num_samples)
+    return [Measure.of("log_likelihood", parzen.log_likelihood), Measure("sigma", parzen.sigma)]
+
+
+def _kernels(probed: Probed, count: int, rows: Tensor | None = None) -> tuple[Parzen, str]:
+    """Of test samples, all or some by number, by kernels around ``count`` samples; and how it was done."""
     pixels = len(probed.data.shape) == 3
 
     def flat(blocks: Iterator[Tensor]) -> Tensor:
         samples = torch.cat([block.flatten(1).float().cpu() for block in blocks])
         return (samples + 1) / 2 if pixels else samples
 
-    samples = flat(probed.samples("test"))
-    split, rows = probed.validation
-    validation, test = flat(probed.images(split, rows[:1000])), flat(probed.images("test"))
-    parzen = parzen_log_likelihood(samples, test, validation)
-    probed.protocol = f"{len(samples):,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
-    return [Measure.of("log_likelihood", parzen.log_likelihood), Measure("sigma", parzen.sigma)]
+    split, held = probed.validation
+    validation, test = flat(probed.images(split, held[:1000])), flat(probed.images("test", rows))
+    parzen = parzen_log_likelihood(flat(probed.samples("test", count)), test, validation)
+    return parzen, f"{count:,} samples{' in [0, 1]' if pixels else ''}, sigma by {len(validation)} held out"
 
 
 def _density(probed: Probed) -> list[Measure]:
@@ -120,7 +128,7 @@ def _density(probed: Probed) -> list[Measure]:
     def means(blocks: Iterator[Tensor]) -> Tensor:
         return torch.cat([block.flatten(1).float().mean(1).cpu() for block in blocks])
 
-    fake, real = means(probed.samples("train")), means(probed.images("train"))
+    fake, real = means(probed.samples("train", probed.given.num_samples)), means(probed.images("train"))
     densities = density_kl_1d(real, fake)
     probed.protocol = f"mean of all dimensions, {len(fake):,} samples, {len(real):,} real of train, Scott's bandwidth"
     return [Measure("kl", densities.kl), Measure("bandwidth", densities.bandwidth)]
@@ -129,20 +137,25 @@ def _density(probed: Probed) -> list[Measure]:
 def _likelihood(probed: Probed) -> list[Measure]:
     """Log-likelihood of test samples in nats by importance sampling (Burda et al. 2016), and a VAE's bound on it.
 
-    Of a model that encodes and generates, but knows no densities, by normal laws of p(x|z) and q(z|x).
+    Of a model that encodes and generates, but knows no densities, by normal laws of p(x|z) and q(z|x), and beside it under
+    Gaussian kernels around samples, as adversarial autoencoders were measured; pixels in [0, 1].
     """
     given, size, model = probed.given, probed.data.size("test"), probed.model
     rows = torch.randperm(size, generator=keyed_generator("test samples", size))[: given.num_samples]
     images = torch.cat([*probed.images("test", rows)])
-    probed.protocol = f"{given.draws:,} draws each, data in {getattr(model, 'data_range', 'units of the model')}"
-    kinds = {"log_likelihood": given.draws, "bound": 1}
-    if not isinstance(model, HasLikelihood) and encodes(model) and not getattr(model, "conditional", False):
-        split, held = probed.validation
-        model = assume_normal(model, torch.cat([*probed.images(split, held[:1000])]), given.draws, given.seed)
-        units = "[-1, 1]" if len(probed.data.shape) == 3 else "its own units"
-        laws = f"p(x|z) = N(G(z), {model.sigma:.3g}^2), z by N(E(x), {model.s:.3g}^2), both chosen on held-out samples"
-        probed.protocol, kinds = f"{given.draws:,} draws each, data in {units}, {laws}", {"log_likelihood": given.draws}
-    return [Measure.of(name, Estimate.of(log_likelihood(model, images, n, given.seed))) for name, n in kinds.items()]
+    if isinstance(model, HasLikelihood) or not encodes(model) or getattr(model, "conditional", False):
+        probed.protocol = f"{given.draws:,} draws each, data in {getattr(model, 'data_range', 'units of the model')}"
+        kinds = {"log_likelihood": given.draws, "bound": 1}
+        return [Measure.of(name, Estimate.of(log_likelihood(model, images, n, given.seed))) for name, n in kinds.items()]
+    split, held = probed.validation
+    assumed = assume_normal(model, torch.cat([*probed.images(split, held[:1000])]), given.draws, given.seed)
+    found = log_likelihood(assumed, images, given.draws, given.seed)
+    pixels = images[0].numel() if images.dim() == 4 else 0
+    parzen, how = _kernels(probed, _PARZEN_SAMPLES, rows)
+    laws = f"p(x|z) = N(G(z), {assumed.sigma:.3g}^2), z by N(E(x), {assumed.s:.3g}^2), both chosen on held-out samples"
+    probed.protocol = f"{given.draws:,} draws each, {laws}; kernels: {how}"
+    weighted = Measure.of("log_likelihood", Estimate.of(found + pixels * math.log(2)))  # of pixels half as far apart
+    return [weighted, Measure.of("parzen_log_likelihood", parzen.log_likelihood), Measure("parzen_sigma", parzen.sigma)]
 
 
 def _classify(probed: Probed) -> list[Measure]:
@@ -224,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("knn", "linear"):
         of[name].add_argument("--draws", type=int, default=10, help="of --labels examples (default: %(default)s)")
     of["knn"].add_argument("--k", type=int, default=1, help="neighbours (default: %(default)s)")
-    of["parzen"].add_argument("--num_samples", type=int, default=10_000, help="(default: %(default)s)")
+    of["parzen"].add_argument("--num_samples", type=int, default=_PARZEN_SAMPLES, help="(default: %(default)s)")
     of["density"].add_argument("--num_samples", type=int, default=55_000, help="(default: %(default)s)")
     of["likelihood"].add_argument("--num_samples", type=int, default=1000, help="of the test set (default: %(default)s)")
     of["likelihood"].add_argument("--draws", type=int, default=5000, help="of latents for each (default: %(default)s)")

@@ -102,6 +102,6 @@ def test_the_probe_says_which_laws_were_chosen(
     checkpoint = trained("GAAN", tmp_path, monkeypatch)
     probe(["likelihood", "--ckpt_path", str(checkpoint), "--num_samples=20", "--draws=30", "--trainer.accelerator=cpu"])
     said = capsys.readouterr().out
-    assert "30 draws each, data in its own units, p(x|z) = N(G(z), " in said
+    assert "30 draws each, p(x|z) = N(G(z), " in said
     assert "both chosen on held-out samples" in said
     assert "bound" not in said
