@@ -178,7 +178,7 @@ def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path, captured: 
         "trainer.enable_model_summary": "false",
         "evaluation.num_samples": 10,
         "pictures.num_images": 4,
-        "pictures.num_points": 100,
+        "pictures.num_points": 10,
     }
     options = [f"--{key}={value}" for key, value in small.items()]
     if source := settings["model"]["init_args"].get("start_from"):  # a run that must be there
