@@ -47,13 +47,13 @@ class StepNoise(Doors):
         """``(n, dim)`` draws of the prior for this rank's ``n`` samples, by ``labels`` if given; every call gives others."""
         if labels is None:
             return self._draw(self.prior.sample, n)
-        prior, first = cast(Labelled, self.prior), n * self.global_rank
+        # Of every component, for what is drawn must not depend on the batch: a captured step draws it first
+        count, sample = cast(Labelled, self.prior).components, cast(Labelled, self.prior).sample
 
-        def sample(rows: int, g: torch.Generator) -> Tensor:
-            of_all = torch.nn.functional.pad(labels, (first, rows - n - first), value=-1)
-            return prior.sample(rows, g, of_all)
+        def of_each(rows: int, g: torch.Generator) -> Tensor:
+            return sample(rows * count, g, torch.arange(count, device=g.device).repeat(rows)).unflatten(0, (rows, count))
 
-        return self._draw(sample, n)
+        return self._draw(of_each, n)[torch.arange(n, device=labels.device), labels]
 
     def noise_like(self, batch: Batch) -> Tensor:
         """One draw of the prior for each sample of ``batch``."""

@@ -51,7 +51,8 @@ def test_labelled_latents_are_of_the_component_of_their_label_and_the_others_of_
         assert torch.equal(of_e[step][3], told)
         prior = game.prior
         torch.testing.assert_close(z[:32], prior.sample(32, keyed_generator("noise", 0, step, 2)))
-        torch.testing.assert_close(z[32:], prior.sample(32, keyed_generator("noise", 0, step, 3), y))
+        of_each = prior.sample(32 * CLASSES, keyed_generator("noise", 0, step, 3), torch.arange(CLASSES).repeat(32))
+        torch.testing.assert_close(z[32:], of_each.view(32, CLASSES, 2)[torch.arange(32), y])
         assert torch.equal(prior.log_joint(z[32:]).argmax(1), y)
 
 
