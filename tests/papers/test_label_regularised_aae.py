@@ -68,9 +68,9 @@ def test_each_class_is_brought_to_its_component() -> None:
     prior = MixtureOfGaussians(10)
     judge = Conditioned(MLP(2 + 11, 1, (128, 128)), LabelCondition(11))
     networks = MLP((1, 8, 8), 2, (128, 128)), MLP(2, (1, 8, 8), (128,), output="sigmoid"), judge
-    game = LabelRegularisedAAE(*networks, prior, optimizer=partial(Adam, lr=1e-3, beta1=0.5))
+    game = LabelRegularisedAAE(*networks, prior, optimizer=partial(Adam, lr=5e-4, beta1=0.5))
     data = Images("digits", labelled=1000, batch_size=50)
-    fit(game, 600, data)
+    fit(game, 800, data)
     nearest = prior.log_joint(game.eval().encode(data.real("test"))).argmax(1)
     assert (nearest == data.labels("test")).float().mean() > 0.5  # by chance 0.1
 
