@@ -78,14 +78,15 @@ def test_every_kind_gives_each_sample_the_condition_of_a_test_sample(data: Any) 
     assert {"samples", "reconstructions", "interpolations", "latent_map", "density"} <= {*drawn}
     for kind in drawn:
         kinds.draw(kind, it := subject(data))
-        assert decoded(it), kind
+        assert decoded(it) or it.model.seen, kind
 
 
 @pytest.mark.parametrize("kind", kinds_of(Numbered()))
 def test_every_kind_makes_samples_under_what_was_chosen_and_encodes_images_under_their_own(kind: str) -> None:
     data = Numbered()
     kinds.draw(kind, it := subject(data, "c"))
-    assert {*torch.cat(decoded(it)).tolist()} == {2}
+    assert all({*made.tolist()} == {2} for made in decoded(it))
+    assert decoded(it) or it.model.seen
     if it.model.seen and kind != "interpolations":
         assert {*torch.cat(it.model.seen).tolist()} == {0, 1, 2}
 

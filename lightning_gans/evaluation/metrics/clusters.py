@@ -8,8 +8,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from lightning_gans.evaluation.counts.agreement import nmi_of_counts
 from lightning_gans.evaluation.metrics.base import Block, Metric
-from lightning_gans.evaluation.probes.clustering import nmi_of_counts
 from lightning_gans.losses import at_least_float32
 from lightning_gans.strategy import world_size
 

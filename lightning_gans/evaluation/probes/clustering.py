@@ -33,24 +33,9 @@ def clustering_error(validation: Array, validation_labels: Array, test: Array, t
 
 def nmi(labels: Array, clusters: Array) -> float:
     """Normalised mutual information of two labellings ``(N,)``: 1 for the same groups, 0 for independent ones."""
-    (rows, of_rows), (columns, of_columns) = (np.unique(to_numpy(each), return_inverse=True) for each in (labels, clusters))
-    counts = np.zeros((len(rows), len(columns)))
-    np.add.at(counts, (of_rows, of_columns), 1)
-    return nmi_of_counts(counts)
+    from sklearn.metrics import normalized_mutual_info_score
 
-
-def nmi_of_counts(counts: Array) -> float:
-    """Normalised mutual information of two labellings by how often each pair is met ``(groups, groups)``.
-
-    I(a, b) over the mean of H(a) and H(b); two labellings of a single group are the same.
-    """
-    table = to_numpy(counts).astype(np.float64)
-    joint = table / table.sum()
-    independent = joint.sum(1, keepdims=True) * joint.sum(0)
-    met = joint > 0
-    information = float((joint[met] * np.log(joint[met] / independent[met])).sum())
-    entropies = [-float((p[p > 0] * np.log(p[p > 0])).sum()) for p in (joint.sum(0), joint.sum(1))]
-    return max(information, 0.0) / (sum(entropies) / 2) if any(entropies) else 1.0
+    return float(normalized_mutual_info_score(to_numpy(labels), to_numpy(clusters)))
 
 
 def kmeans_error(
