@@ -53,7 +53,7 @@ class Game(StepNoise):
         gradient_clip_val: bound on the gradient of each step, none for no bound.
         gradient_clip_algorithm: bounds the ``norm`` over a player's parameters, of each ``tensor``, or each ``value``.
         compile: trace each update once and run it compiled.
-        start_from: a checkpoint some of whose networks are taken over, such as a trained generator.
+        start_from: a checkpoint to take some networks over from, such as a generator.
         start_at_mean_of: samples at whose mean the generator's last bias starts.
         nonfinite: ``stop`` at a NaN or infinite loss with the last good checkpoint intact, or ``continue`` with a warning.
     """

@@ -30,7 +30,10 @@ def test_whose_help_a_command_line_asks_for(command_line: str, asked: str | None
     assert asked_for(command_line.split()) == asked
 
 
-def test_the_command_says_the_papers_own_arguments_first_and_networks_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_the_papers_own_arguments_first_and_networks_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     main(["fit", "--model.help", "GAAN"])
     lines = capsys.readouterr().out.splitlines()
     said = " ".join(" ".join(lines).split())
