@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lightning_gans import AAE, MLP, AttributeCondition, Conditioned, Layer, LayerTable, Normal
+from lightning_gans import AAE, MLP, AttributeCondition, Conditioned, Normal
 from tests.games import GRID, IMAGE
 
 
@@ -35,10 +35,9 @@ def make_implicit_aae(**settings: Any) -> AAE:
 
 
 def make_image_aae(**settings: Any) -> AAE:
-    """With batch norm in the encoder."""
     torch.manual_seed(5)
     networks: dict[str, nn.Module] = {
-        "encoder": LayerTable(IMAGE, [Layer(16, norm="batch", activation="relu"), Layer(2)]),
+        "encoder": MLP(IMAGE, 2, (16,)),
         "generator": MLP(2, IMAGE, (16,), output="sigmoid"),
     }
     return make_aae(**{**networks, "data_scale": 1.0, **settings})
