@@ -61,7 +61,7 @@ def column(name: str, subject: Subject) -> Column:
         subject: a model that generates from two latent numbers, and points in the plane; it draws latents if it is to.
     """
     data, prior = subject.data, subject.model.prior
-    rows, labels = subject.rows(min(POINTS, data.size("test"))), data.labels("test")
+    rows = subject.rows(min(POINTS, data.size("test")))
     real = subject.real(rows).float().cpu()
     z = prior.sample(len(rows), keyed_generator("comparison", subject.seed))
     codes = subject.encode(rows, **subject.noise) if encodes(subject.model) else None
@@ -69,8 +69,7 @@ def column(name: str, subject: Subject) -> Column:
     made = subject.decode(z, rows)
     shown = [each if each is None else each.float().cpu() for each in (real, codes, again, z, made)]
     reach = _REACH * prior.std if isinstance(prior, Normal) else 1.1 * float(z.abs().max())
-    of_each = None if labels is None else labels.cpu()[rows]
-    return Column(name, shown, of_each, data.extent, reach, _modes(subject, made), subject.draws)
+    return Column(name, shown, subject.labels(rows), data.extent, reach, _modes(subject, made), subject.draws)
 
 
 def draw(columns: Sequence[Column], dataset: str) -> Figure:

@@ -104,6 +104,11 @@ class Subject:
         """Test samples by number, where the model is."""
         return self.to_model(self.data.real("test", rows))
 
+    def labels(self, rows: Tensor) -> Tensor | None:
+        """Classes of test samples by number, on the processor; none where the data has none."""
+        labels = self.data.labels("test")
+        return None if labels is None else labels.cpu()[rows]
+
     def conditions(self, rows: Tensor) -> Condition | None:
         """What travels with test samples by number, where the model is."""
         return None if self.data is None else to_device(self.data.conditions("test", rows), self.model.device)

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.networks.around import Around
 from lightning_gans.networks.layers import Tapped, check_sizes
 
 
-class ClusterHeads(Tapped):
+class ClusterHeads(Around):
     """A generator behind the codes W y + z of n dimensions (Makhzani et al. 2015, section 7).
 
     y ``(N, K)`` are the first numbers of a latent, z ``(N, n)`` the others; W's K rows are where the clusters are.
@@ -29,18 +30,6 @@ class ClusterHeads(Tapped):
         check_sizes(self, clusters=clusters, dim=dim)
         self.network, self.apart = network, apart
         self.heads = nn.Parameter(torch.randn(clusters, dim) * init_scale)
-
-    @property
-    def stages(self) -> Any:
-        return self.network.stages
-
-    @property
-    def squash(self) -> Any:
-        return self.network.squash
-
-    @property
-    def output_range(self) -> tuple[float, float] | None:
-        return getattr(self.network, "output_range", None)
 
     def codes(self, latents: Tensor) -> Tensor:
         """W y + z, ``(N, n)``, of latents ``(N, K + n)``."""

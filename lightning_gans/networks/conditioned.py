@@ -9,13 +9,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
+from lightning_gans.networks.around import Around
 from lightning_gans.networks.conditions import Condition, Conditions, NamedConditions, join
-from lightning_gans.networks.layers import Network, Tapped
+from lightning_gans.networks.layers import Network
 from lightning_gans.networks.pairs import PairNetwork
 from lightning_gans.networks.table import LayerTable
 
 
-class Conditioned(Tapped):
+class Conditioned(Around):
     """A network with a condition: ``forward(x, condition)``, or ``forward(x, z, condition)`` where the network is one of pairs.
 
     The condition's numbers are concatenated to flat inputs, and to images as maps that are the same at every pixel (Mirza and
@@ -35,23 +36,11 @@ class Conditioned(Tapped):
 
     def __init__(self, network: nn.Module, condition: Condition | dict[str, Condition], at: list[str] | None = None) -> None:
         super().__init__()
-        self.network: Any = network
+        self.network = network
         self.condition = NamedConditions(condition) if isinstance(condition, dict) else condition
         self.at = list(at or getattr(network, "condition_widths", []))
         self._inputs = 2 if isinstance(network, PairNetwork) else 1
         self._check_places()
-
-    @property
-    def stages(self) -> Any:
-        return getattr(self.network, "stages", {})
-
-    @property
-    def squash(self) -> Any:
-        return getattr(self.network, "squash", nn.Identity())
-
-    @property
-    def output_range(self) -> tuple[float, float] | None:
-        return getattr(self.network, "output_range", None)
 
     def forward(self, *inputs: Any, condition: Conditions | None = None) -> Tensor:
         given = inputs if condition is None else (*inputs, condition)
@@ -122,7 +111,7 @@ class Conditioned(Tapped):
             )
 
 
-class Reinjected(Tapped):
+class Reinjected(Around):
     """A table of layers whose own input joins again at the rows that have a ``condition``, as z does in BiGAN's generator.
 
     Args:
@@ -141,18 +130,6 @@ class Reinjected(Tapped):
                 f"but the rows have {sorted(widths) or 'none'}; set condition"
             )
         self.network = network
-
-    @property
-    def stages(self) -> Any:
-        return self.network.stages
-
-    @property
-    def squash(self) -> Any:
-        return self.network.squash
-
-    @property
-    def output_range(self) -> tuple[float, float] | None:
-        return self.network.output_range
 
     def walk(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         again = x

@@ -24,7 +24,7 @@ def draw(subject: Subject) -> Figure:
     Draws are coloured by component, where the prior has components.
     """
     data, rows = subject.data, subject.rows(min(subject.num_points, subject.data.size("test")))
-    codes, labels = subject.encode(rows, **subject.noise).float().cpu(), data.labels("test")
+    codes, labels = subject.encode(rows, **subject.noise).float().cpu(), subject.labels(rows)
     drawn, of = _draws(subject, len(rows))
     limit = 1.05 * plots.reach(codes, drawn)
     figure = plots.latent_square(2, (-limit, limit))
@@ -32,7 +32,7 @@ def draw(subject: Subject) -> Figure:
     by_class, by_component = ("" if each is None else f" by {what}" for each, what in ((labels, "class"), (of, "component")))
     of_prior = [] if of is None else [*map(str, range(subject.model.prior.components))]
     shown = (
-        (codes, None if labels is None else labels.cpu()[rows], class_names(data)),
+        (codes, labels, class_names(data)),
         (drawn, of, of_prior),
     )
     titles = f"{kind} of {len(rows)} test samples{by_class}, {subject.name}", f"as many draws of the prior{by_component}"

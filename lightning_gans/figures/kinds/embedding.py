@@ -18,13 +18,14 @@ def draw(subject: Subject) -> Figure:
     A head is a white box with the number of its cluster; classes are named in black ones.
     """
     generator, data = subject.model.generator, subject.data
-    rows, labels = subject.rows(min(subject.num_points, data.size("test"))), data.labels("test")
+    rows = subject.rows(min(subject.num_points, data.size("test")))
+    labels = subject.labels(rows)
     codes, heads = generator.codes(subject.encode(rows, **subject.noise)).float().cpu(), generator.heads.float().cpu()
     limit = 1.08 * plots.reach(codes, heads)
     figure = plots.latent_square(1, (-limit, limit))
     (axes,) = figure.axes
     axes.set(xlabel="first number of W y + z", ylabel="second")
-    plots.draw_classes(axes, codes, None if labels is None else labels.cpu()[rows], class_names(data))
+    plots.draw_classes(axes, codes, labels, class_names(data))
     for number, (x, y) in enumerate(heads.tolist()):
         plots.mark(axes, x, y, str(number), dark=False)
     by_class = "" if labels is None else " by class (black)"

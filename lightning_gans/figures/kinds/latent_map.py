@@ -42,9 +42,10 @@ def draw(subject: Subject) -> Figure:
         title = "Classifier's label of the decoded image"
         plots.draw_regions(next(axes), logits.argmax(dim=1).view(side, side), names, title)
     if has_encoder:
-        rows, labels = subject.rows(min(subject.num_points, subject.data.size("test"))), subject.data.labels("test")
+        rows = subject.rows(min(subject.num_points, subject.data.size("test")))
+        labels = subject.labels(rows)
         title = f"Latents of {len(rows)} test images{'' if labels is None else ' by class'} (dashed: the square)"
-        plots.draw_codes(next(axes), subject.encode(rows), None if labels is None else labels.cpu()[rows], classes, title)
+        plots.draw_codes(next(axes), subject.encode(rows), labels, classes, title)
     return figure
 
 
