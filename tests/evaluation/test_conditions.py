@@ -110,5 +110,5 @@ def test_latents_are_probed_under_rows_of_their_split(data: Images) -> None:
     assert torch.allclose(latents, data.real("test", rows).flatten(1) - rows.view(-1, 1) / 1000, atol=1e-6)
     assert len(probed.features("train")) == 300
     assert torch.equal(model.all_given("encode")["numbers"], torch.cat([rows, torch.arange(300)]))
-    assert len(torch.cat(list(probed.samples("test")))) == 600
+    assert len(torch.cat(list(probed.samples("test", 600)))) == 600
     assert torch.equal(model.all_given("sample")["numbers"], torch.arange(600) % 130)
