@@ -31,6 +31,7 @@ _LAZY = {
     "MLP": "networks",
     "PairNetwork": "networks",
     "Reinjected": "networks",
+    "SetDiscriminator": "networks",
     "AEGANDiscriminator": "networks",
     "AEGANEncoder": "networks",
     "AEGANGenerator": "networks",

@@ -10,6 +10,7 @@ from lightning_gans.networks.heads import Apart, Heads
 from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise, kept_statistics
 from lightning_gans.networks.mlp import MLP
 from lightning_gans.networks.pairs import PairNetwork
+from lightning_gans.networks.sets import SetDiscriminator
 from lightning_gans.networks.table import Layer, LayerTable
 from lightning_gans.networks.unrolled import UnrolledDiscriminator, UnrolledGenerator
 from lightning_gans.networks.vae_gan import VAEGANMLP, VAEGANDiscriminator, VAEGANEncoder, VAEGANGenerator
@@ -40,6 +41,7 @@ __all__ = [
     "Network",
     "PairNetwork",
     "Reinjected",
+    "SetDiscriminator",
     "Tapped",
     "UnrolledDiscriminator",
     "UnrolledGenerator",
