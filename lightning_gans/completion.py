@@ -137,6 +137,12 @@ class _Roles:
             if isinstance(self.prior, Product):
                 return suggest.suggested_judges_apart([part.dim for part in self.prior.parts.values()])
             return suggest.suggested_latent_discriminator(self.latent_dim, self.classes)
+        if _is(hint, SetDiscriminator):
+            return suggest.suggested_set_discriminator(self.shape, norm, getattr(self.model, "judged_sets", 2) == 2)
+        if _is(hint, Heads) and isinstance(self.prior, Product):
+            return suggest.suggested_heads(self.shape, self.prior.parts, norm)
+        if getattr(self.model, "discriminator_reconstructs", False) and name == "discriminator":
+            return suggest.suggested_autoencoder(self.shape, self.latent_dim)
         if _is(hint, PairNetwork) or name.startswith("joint"):
             return suggest.suggested_pair_discriminator(self.shape, self.latent_dim, condition, norm, self.judgements)
         if name.endswith(("generator", "decoder")):
