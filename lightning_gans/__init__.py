@@ -63,6 +63,7 @@ _LAZY = {
     "RMSprop": "optimizers",
     "ConstantThenExponential": "optimizers",
     "ConstantThenLinear": "optimizers",
+    "ExponentialWithMomentum": "optimizers",
     "EMA": "ema",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
