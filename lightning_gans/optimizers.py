@@ -146,6 +146,9 @@ class ExponentialWithMomentum(LRScheduler):
         rise: steps of the rise; the momentum stays after them.
     """
 
+    moves = ("momentum",)
+    """Settings of the optimiser, besides its rate, that a resumed run takes from its checkpoint."""
+
     def __init__(self, optimizer: Optimizer, gamma: float, floor: float, momentum: float, rise: int) -> None:
         if not (0 < gamma <= 1 and floor >= 0 and 0 <= momentum < 1 and rise >= 1):
             raise ValueError(
