@@ -153,7 +153,7 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> list[CapturedStep]:
 def test_it_trains_on_data_of_its_shape(config: Path, tmp_path: Path, captured: list[CapturedStep]) -> None:
     settings = yaml.safe_load(config.read_text())
     dataset = settings["data"]["dataset"]
-    given = "ConditionalALI" in settings["model"]["class_path"]
+    given = "Conditional" in settings["model"]["class_path"]
     if given and dataset == "celeba":
         made_faces(tmp_path / "root")
     elif not NEEDS_NO_FILES.fullmatch(dataset):
