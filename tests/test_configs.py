@@ -30,7 +30,10 @@ STEPS = 4  # two eager ones, and two through what stands in for a graph
 
 # Why the steps of some experiments cannot be captured as a graph, or what is random inside
 NOT_CAPTURED = {
-    "gan_mnist": "SGD, the optimizer of the discriminator, cannot be captured; use Adam",
+    **{
+        name: "SGD, the optimizer of the discriminator, cannot be captured; use Adam"
+        for name in ("gan_mnist", "gan_cifar10", "gan_conv_cifar10", "gan_tfd", "conditional_gan_mnist")
+    },
     "semi_supervised_aae_printed_mnist": "SGD, the optimizer of the autoencoder, cannot be captured; use Adam",
     **{
         f"vae_gan_{data}": "it reads the value of a tensor, which waits for the device"
