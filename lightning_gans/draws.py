@@ -59,6 +59,10 @@ class StepNoise(Doors):
         """One draw of the prior for each sample of ``batch``."""
         return self.noise(len(batch))
 
+    def given(self, batch: Batch) -> tuple[Any, ...]:
+        """What the networks are given besides their input: the batch's conditions, where the model is conditional."""
+        return (batch.conditions,) if self.conditional and batch.conditions is not None else ()
+
     def uniform(self, n: int, *shape: int) -> Tensor:
         """``(n, *shape)`` uniform numbers in [0, 1) for this rank's ``n`` samples."""
         return self._draw(lambda rows, g: torch.rand(rows, *shape, generator=g, device=g.device), n)

@@ -35,6 +35,11 @@ def bce(logits: Tensor, target: float) -> Tensor:
     return target * bce_real(logits) + (1 - target) * bce_fake(logits)
 
 
+def least_squares(outputs: Tensor, target: float) -> Tensor:
+    """Half the squared distance of outputs to a target, mean over the batch (Mao et al. 2017)."""
+    return 0.5 * (at_least_float32(outputs) - target).square().mean()
+
+
 def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
     """What the discriminator minimises.
 
@@ -54,7 +59,7 @@ def discriminator_loss_on(logits: Tensor, real: bool, kind: AdversarialKind = "n
         case "ns" | "minimax":
             return bce_real(logits) if real else bce_fake(logits)
         case "lsgan":
-            return 0.5 * (logits - float(real)).square().mean()
+            return least_squares(logits, float(real))
         case "wgan":
             return -logits.mean() if real else logits.mean()
         case "hinge":
@@ -74,7 +79,7 @@ def generator_loss(fake: Tensor, kind: AdversarialKind = "ns") -> Tensor:
         case "minimax":
             return -bce_fake(fake)
         case "lsgan":
-            return 0.5 * (fake - 1).square().mean()
+            return least_squares(fake, 1.0)
         case "wgan" | "hinge":
             return -fake.mean()
     raise ValueError(f"no adversarial loss {kind!r}")

@@ -44,6 +44,12 @@ class Heads(Tapped):
         return {**getattr(self.trunk, "stages", {}), **self.branches}
 
     @property
+    def names(self) -> list[str]:
+        """Of all outputs, in the order of ``heads``."""
+        inner = {name: head.names if isinstance(head, Heads) else [] for name, head in self.branches.items()}
+        return [each for name, below in inner.items() for each in ([f"{name}.{one}" for one in below] or [name])]
+
+    @property
     def squash(self) -> Any:
         return getattr(self.branches[self._first], "squash", nn.Identity())
 

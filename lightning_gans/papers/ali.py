@@ -81,10 +81,6 @@ class ALI(Game):
         """The noise z and that of the posterior, for each sample."""
         return self.noise_like(batch), self.normal(len(batch), self.inference.width)
 
-    def given(self, batch: Batch) -> tuple[Condition, ...]:
-        """What the networks are given besides."""
-        return (batch.conditions,) if self.conditional and batch.conditions is not None else ()
-
     def both_losses(self, x: Tensor, z: Tensor, epsilon: Tensor, *given: Condition) -> dict[str, Any]:
         """Of both players, from one forward."""
         real, fake = self.judged(x, z, epsilon, *given)

@@ -13,6 +13,7 @@ from lightning_gans.game import Game
 from lightning_gans.losses import AdversarialKind, bce, discriminator_loss_on, generator_loss
 from lightning_gans.networks import Network
 from lightning_gans.priors import Prior
+from lightning_gans.protocols import Condition
 
 
 class GAN(Game):
@@ -22,7 +23,7 @@ class GAN(Game):
         max over G of E log sigma(D(G(z)))                              section 3, instead of min E log(1 - sigma(D(G(z))))
 
     The authors' code moves both players at once, one step each, and halves D's loss; the paper's Algorithm 1 alternates, with
-    k steps of D. Both are options.
+    k steps of D. Both are options (goodfeli/adversarial, ``__init__.py`` and ``mnist.yaml``).
 
     Args:
         generator: G, latents ``(N, dim)`` to samples.
@@ -34,6 +35,7 @@ class GAN(Game):
         generator_steps: steps of G after those of D, each on noise of its own; more than one only where the players alternate.
         discriminator_scale: factor of D's loss, 0.5 in the authors' code.
         label_smoothing: how far D's labels are from 1 for data and from 0 for samples; for ``ns`` and ``minimax``.
+        same_noise: let G's first step take the noise of D's last one, as much code does; only where the players alternate.
         split_discriminator_step: let D take a step on data and then one on samples instead of one on both, as the GAN of
             AEGAN's author does; only where the players alternate.
         **game: see ``lightning_gans.Game``.
@@ -50,6 +52,7 @@ class GAN(Game):
         generator_steps: int = 1,
         discriminator_scale: float = 0.5,
         label_smoothing: float = 0.0,
+        same_noise: bool = False,
         split_discriminator_step: bool = False,
         **game: Any,
     ) -> None:
@@ -61,57 +64,69 @@ class GAN(Game):
         checks.smoothing(label_smoothing)
         if label_smoothing and loss not in ("ns", "minimax"):
             raise InputError(f"label_smoothing is {label_smoothing}, but the loss {loss!r} has no labels; set it to 0")
-        if simultaneous and split_discriminator_step:
-            raise InputError("split_discriminator_step is for players that alternate; set simultaneous to false")
+        for name, wanted in {"same_noise": same_noise, "split_discriminator_step": split_discriminator_step}.items():
+            if simultaneous and wanted:
+                raise InputError(f"{name} is for players that alternate; set simultaneous to false")
         self.generator, self.discriminator, self.prior = generator, discriminator, prior
         self.loss, self.simultaneous = loss, simultaneous
         self.discriminator_steps, self.generator_steps = discriminator_steps, generator_steps
         self.discriminator_scale, self.label_smoothing = discriminator_scale, label_smoothing
-        self.split_discriminator_step = split_discriminator_step
+        self.same_noise, self.split_discriminator_step = same_noise, split_discriminator_step
 
     def players(self) -> dict[str, list[Network]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def step(self, batch: Batch) -> None:
         if self.simultaneous:
-            self.minimize_together(self.both_losses, batch.images, self.noise_like(batch))
+            self.minimize_together(self.both_losses, batch.images, self.noise_like(batch), *self.given(batch))
             return
         for number in range(self.discriminator_steps):  # Algorithm 1, lines 2 to 5
-            x, z = batch.images if number == 0 else batch.fresh().images, self.noise_like(batch)
-            if self.split_discriminator_step:
-                self.minimize("discriminator", self.loss_on_data, x)
-                self.minimize("discriminator", self.loss_on_samples, z)
-            else:
-                self.minimize("discriminator", self.discriminator_loss, x, z)
-        for _ in range(self.generator_steps):  # lines 7 and 8
-            self.minimize("generator", self.generator_loss, self.noise_like(batch))
+            data = batch if number == 0 else batch.fresh()
+            z, given = self.noise_like(data), self.given(data)
+            self.move_discriminator(data.images, z, *given)
+        for number in range(self.generator_steps):  # lines 7 and 8
+            if number > 0 or not self.same_noise:
+                z, given = self.noise_like(batch), self.given(batch)
+            self.minimize("generator", self.generator_loss, z, *given)
 
-    def both_losses(self, x: Tensor, z: Tensor) -> dict[str, Tensor]:
+    def move_discriminator(self, x: Tensor, z: Tensor, *given: Condition) -> None:
+        """D's turn, on one minibatch."""
+        if self.split_discriminator_step:
+            self.minimize("discriminator", self.loss_on_data, x, *given)
+            self.minimize("discriminator", self.loss_on_samples, z, *given)
+        else:
+            self.minimize("discriminator", self.discriminator_loss, x, z, *given)
+
+    def both_losses(self, x: Tensor, z: Tensor, *given: Condition) -> dict[str, Tensor]:
         """Of both players on the same samples."""
-        fake = self.generator(z)
+        fake = self.generator(z, *given)
         return {
-            "discriminator": self.loss_on_data(x) + self.scaled(self.discriminator(fake.detach()), real=False),
-            "generator": generator_loss(self.discriminator(fake), self.loss),
+            "discriminator": self.loss_on_data(x, *given) + self.judged(self.discriminator(fake.detach(), *given), real=False),
+            "generator": self.opposed(self.discriminator(fake, *given)),
         }
 
-    def discriminator_loss(self, x: Tensor, z: Tensor) -> Tensor:
+    def discriminator_loss(self, x: Tensor, z: Tensor, *given: Condition) -> Any:
         """What D minimises: minus the value of Eqn. 1, scaled."""
-        return self.loss_on_data(x) + self.loss_on_samples(z)
+        return self.loss_on_data(x, *given) + self.loss_on_samples(z, *given)
 
-    def loss_on_data(self, x: Tensor) -> Tensor:
+    def loss_on_data(self, x: Tensor, *given: Condition) -> Tensor:
         """The part of D's loss that is of data."""
-        return self.scaled(self.discriminator(x), real=True)
+        return self.judged(self.discriminator(x, *given), real=True)
 
-    def loss_on_samples(self, z: Tensor) -> Tensor:
+    def loss_on_samples(self, z: Tensor, *given: Condition) -> Tensor:
         """The part of D's loss that is of samples."""
-        return self.scaled(self.discriminator(self.generator(z)), real=False)
+        return self.judged(self.discriminator(self.generator(z, *given), *given), real=False)
 
-    def generator_loss(self, z: Tensor) -> Tensor:
+    def generator_loss(self, z: Tensor, *given: Condition) -> Tensor:
         """What G minimises."""
-        return generator_loss(self.discriminator(self.generator(z)), self.loss)
+        return self.opposed(self.discriminator(self.generator(z, *given), *given))
 
-    def scaled(self, logits: Tensor, real: bool) -> Tensor:
+    def judged(self, logits: Tensor, real: bool) -> Tensor:
         """D's loss on logits of one kind, with its labels and its factor."""
         if self.label_smoothing:
             return self.discriminator_scale * bce(logits, 1 - self.label_smoothing if real else self.label_smoothing)
         return self.discriminator_scale * discriminator_loss_on(logits, real, self.loss)
+
+    def opposed(self, logits: Tensor) -> Tensor:
+        """G's loss on D's logits of its samples."""
+        return generator_loss(logits, self.loss)

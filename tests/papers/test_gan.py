@@ -86,9 +86,18 @@ def test_the_discriminators_step_can_be_split_into_one_on_data_and_one_on_sample
     assert [player for player, _ in turns] == ["discriminator", "discriminator", "generator"]
 
 
-def test_moves_at_once_cannot_be_split() -> None:
-    with pytest.raises(InputError, match=r"split_discriminator_step.*set simultaneous to false"):
-        make_gan(split_discriminator_step=True)
+@pytest.mark.parametrize("option", ["split_discriminator_step", "same_noise"])
+def test_moves_at_once_have_no_turns(option: str) -> None:
+    with pytest.raises(InputError, match=rf"{option}.*set simultaneous to false"):
+        make_gan(**{option: True})
+
+
+def test_the_generator_can_take_the_noise_of_the_discriminator() -> None:
+    game = make_gan(simultaneous=False, discriminator_steps=2, generator_steps=2, same_noise=True)
+    of_discriminator, of_generator = record_arguments(game, "discriminator_loss"), record_arguments(game, "generator_loss")
+    fit(game, 1)
+    assert torch.equal(of_discriminator[1][1], of_generator[0][0])
+    assert not torch.equal(of_generator[0][0], of_generator[1][0])
 
 
 @pytest.mark.parametrize("steps", [(2, 1), (1, 3)])
@@ -154,6 +163,7 @@ CHANGES = COMMON | {
     "generator_steps": ({"simultaneous": False}, {"generator_steps": 2}),
     "discriminator_scale": ({}, {"discriminator_scale": 1.0}),
     "label_smoothing": ({}, {"label_smoothing": 0.1}),
+    "same_noise": ({"simultaneous": False}, {"same_noise": True}),
     "split_discriminator_step": ({"simultaneous": False}, {"split_discriminator_step": True}),
     "data_range": ({"generator": MLP(2, 2, (16,))}, {"data_range": (0.0, 1.0)}),
 }
