@@ -77,7 +77,7 @@ def image_shape(settings: dict[str, Any]) -> list[int]:
     """(C, H, W) as the networks have it."""
     if settings["data"]["dataset"] == "mnist1k":
         return [3, 28, 28]
-    names = ("image_shape", "input_shape", "outputs")
+    names = ("image_shape", "input_shape", "inputs", "outputs")
     return next(v for path, v in values(settings["model"]) if path[-1] in names and isinstance(v, list) and len(v) == 3)
 
 
