@@ -142,8 +142,9 @@ class Doors(LightningModule):
 
     @property
     def can_show_features(self) -> bool:
-        """Whether the network of ``features_of`` has named layers."""
-        return hasattr(getattr(self, self.features_of, None), "features")
+        """Whether the network of ``features_of`` has named layers, of each sample and not of packs."""
+        network = getattr(self, self.features_of, None)
+        return hasattr(network, "features") and getattr(network, "pack", 1) == 1
 
     @property
     def can_classify(self) -> bool:

@@ -1,7 +1,8 @@
-"""The paper's own step and its doors on two samples, before anything trains: what fails is said in a sentence."""
+"""The paper's own step and its doors on two samples, or packs of them, before anything trains: what fails is said in a sentence."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -46,7 +47,8 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
     _check_parts(game)
     if getattr(game.prior, "empirical", False) and not game.stores_latents:
         raise InputError(f"{type(game).__name__} never fills an empirical prior; set prior to Normal, Uniform or another law")
-    batch = example(data)
+    pack = math.lcm(*(getattr(network, "pack", 1) for network in game.modules()))
+    batch = example(data, 2 * pack)
     if game.conditional and batch is not None and batch.conditions is None:
         has_labels = hasattr(data, "labels") and data.labels("train") is not None
         advice = "set data.condition to labels" if has_labels else "take other data"
@@ -60,19 +62,25 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
             rank_zero_info(f"all training samples of {data.name} keep their labels; for fewer set data.labelled")
         with unchanged(game):
             _try_step(game, data, batch, "set the networks' sizes so that they fit")
-        if getattr(data, "smallest_share", 2) == 1:
+        smallest = getattr(data, "smallest_share", 2 * pack)
+        if smallest % pack:
+            raise InputError(
+                f"a device is given {smallest} samples in some batch, which do not fall into packs of {pack}; set data.drop_last to "
+                f"true, and data.batch_size to a multiple of {pack} for each device"
+            )
+        if smallest == 1:
             with unchanged(game):
                 _try_step(game, data, data.example(1), _ALONE)
 
 
-def example(data: Any) -> Batch | None:
-    """Two training samples with all that belongs to them, where the data module can tell them."""
+def example(data: Any, n: int = 2) -> Batch | None:
+    """``n`` training samples with all that belongs to them, where the data module can tell them."""
     if hasattr(data, "example"):
-        return data.example(2)
+        return data.example(n)
     shape = getattr(data, "shape", None)
     if shape is None:
         return None
-    batch = Batch(torch.zeros(2, *shape))
+    batch = Batch(torch.zeros(n, *shape))
     batch.draw_again = lambda: batch
     return batch
 
@@ -107,7 +115,8 @@ def _check_parts(game: Game) -> None:
 
 def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
     condition = None if batch is None else batch.conditions
-    z = game.to_model(game.prior.sample(2, torch.Generator().manual_seed(0)))
+    n = 2 if batch is None else len(batch)
+    z = game.to_model(game.prior.sample(n, torch.Generator().manual_seed(0)))
     images = _call("generator", f"latents of {game.prior.dim} numbers", game.decode, z, condition)
     if batch is not None:
         shape = batch.images.shape
@@ -119,7 +128,7 @@ def _try_doors(game: Game, data: Any, batch: Batch | None) -> None:
         if encodes(game):
             what = f"data of shape {_by(shape[1:])}"
             latents = _call("encoder", what, game.encode, game.to_model(batch.images), condition)
-            if latents.shape != (2, game.prior.dim):
+            if latents.shape != (n, game.prior.dim):
                 raise InputError(
                     f"the encoder gives latents of {_by(latents.shape[1:])} numbers, but the prior has {game.prior.dim}; "
                     "set the encoder's outputs or the prior's dim"

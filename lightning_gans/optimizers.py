@@ -1,4 +1,4 @@
-"""Adam, RMSprop and a schedule as the papers write them, and Adam's step as a pure function."""
+"""Adam, RMSprop and schedules as the papers write them, and Adam's step as a pure function."""
 
 from __future__ import annotations
 
@@ -131,6 +131,44 @@ class ConstantThenLinear(LRScheduler):
     def get_lr(self) -> list[float | Tensor]:
         left = 1 - _fallen(self.last_epoch, self.constant, self.decay)
         return [float(rate) * left for rate in self.base_lrs]
+
+
+class ExponentialWithMomentum(LRScheduler):
+    """A rate that falls by the same factor at each step, down to a floor, and a momentum that rises along a line.
+
+    GAN's authors have both, the momentum epoch by epoch (goodfeli/adversarial, mnist.yaml).
+
+    Args:
+        optimizer: whose rate and momentum these are, such as ``SGD``.
+        gamma: the factor.
+        floor: the lowest rate.
+        momentum: at the end of the rise; it starts at that of the optimiser.
+        rise: steps of the rise; the momentum stays after them.
+    """
+
+    moves = ("momentum",)
+    """Settings of the optimiser, besides its rate, that a resumed run takes from its checkpoint."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float, floor: float, momentum: float, rise: int) -> None:
+        if not (0 < gamma <= 1 and floor >= 0 and 0 <= momentum < 1 and rise >= 1):
+            raise ValueError(
+                f"gamma {gamma}, floor {floor}, momentum {momentum} and rise {rise} must be in (0, 1], at least 0, in [0, 1), and "
+                "at least 1"
+            )
+        if any("momentum" not in group for group in optimizer.param_groups):
+            raise ValueError(f"{type(optimizer).__name__} has no momentum that could rise; take SGD")
+        self.gamma, self.floor, self.momentum, self.rise = gamma, floor, momentum, rise
+        self.first_momenta = [group["momentum"] for group in optimizer.param_groups]
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        return [max(float(rate) * self.gamma**self.last_epoch, min(self.floor, float(rate))) for rate in self.base_lrs]
+
+    def step(self, epoch: int | None = None) -> None:
+        super().step(epoch)
+        risen = _fallen(self.last_epoch, 0, self.rise)
+        for group, first in zip(self.optimizer.param_groups, self.first_momenta, strict=True):
+            group["momentum"] = first + risen * (self.momentum - first)
 
 
 def _fallen(step: int, constant: int, decay: int) -> float:

@@ -25,11 +25,12 @@ def gradient_penalty(
     float32 even under autocast: in 16 bits the penalty's own gradient loses a fifth of its value.
 
     Args:
-        critic: maps ``(N, ...)`` to logits ``(N,)`` or ``(N, 1)``, each row independent of the others (no batch norm).
+        critic: maps ``(N, ...)`` to logits ``(N,)`` or ``(N, 1)``, each row independent of the others (no batch norm). One that
+            judges packs of m samples (an attribute ``pack``) gives N / m logits; a slope is then that of a pack, at one epsilon.
         real: data ``(N, ...)``.
         fake: generated samples of the same shape.
-        epsilon: ``(N,)`` numbers in [0, 1].
-        kind: with g the gradient of a sample's logit and d its number of dimensions,
+        epsilon: ``(N,)`` numbers in [0, 1], of a pack the first counts.
+        kind: with g the gradient of a logit by the sample, or pack, and d its number of dimensions,
             ``sum``: ``(||g|| - 1)^2`` (Gulrajani et al. 2017, Eqn. 3);
             ``mean``: ``(||g|| / sqrt(d) - 1)^2`` (the code of GAAN's authors);
             ``printed``: ``(||g||^2 - 1)^2`` (Tran et al. 2018, Eqn. 4, which grows with the fourth power of the slope);
@@ -38,9 +39,12 @@ def gradient_penalty(
     mixed = torch.is_autocast_enabled(real.device.type)  # else the critic has weights of the input's type
     with torch.autocast(real.device.type, enabled=False):
         real, fake = (at_least_float32(x.detach()) if mixed else x.detach() for x in (real, fake))
+        pack = getattr(critic, "pack", 1)
+        epsilon = epsilon[::pack].repeat_interleave(pack) if pack > 1 else epsilon
         between = torch.lerp(real, fake, epsilon.to(real.dtype).view(-1, *[1] * (real.dim() - 1))).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        square = at_least_float32(slope.flatten(1)).square().sum(dim=1)
+        slope = slope.reshape(len(slope) // pack, -1)
+        square = at_least_float32(slope).square().sum(dim=1)
         match kind:
             case "printed":
                 return (square - 1).square().mean()

@@ -145,8 +145,9 @@ class Players:
                     setattr(scheduler, key, value)
         for name, optimizer in self.optimizers.items():
             for group, configured in zip(optimizer.param_groups, self._configured[name], strict=True):
+                moved = getattr(self.schedulers.get(name), "moves", ())
                 for key, value in configured.items():
-                    if key == "initial_lr":
+                    if key == "initial_lr" or key in moved:
                         continue
                     stored = group.get("initial_lr", group["lr"]) if key == "lr" else group[key]
                     if _plain(stored) == value:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_gans import VAEGAN, Adam, RMSprop
+from lightning_gans import GAN, VAEGAN, Adam, ExponentialWithMomentum, RMSprop, Uniform
+from lightning_gans.networks import MLP
 from tests.games.vae_gan import make_vae_gan
 from tests.helpers import fit, same, saving, state
 
@@ -85,3 +86,42 @@ def test_a_run_with_rmsprop_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     fit(whole := make(), 4, **saving(tmp_path, every_n_steps=2))
     fit(resumed := make(), 4, ckpt_path=tmp_path / "step=2.ckpt")
     assert same(state(resumed), state(whole))
+
+
+def test_the_rate_falls_to_its_floor_while_the_momentum_rises() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.5)
+    schedule = ExponentialWithMomentum(optimizer, gamma=0.5, floor=0.02, momentum=0.7, rise=4)
+    seen = []
+    for _ in range(7):
+        seen.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]))
+        optimizer.step()
+        schedule.step()
+    assert [rate for rate, _ in seen] == pytest.approx([0.1, 0.05, 0.025, 0.02, 0.02, 0.02, 0.02])
+    assert [momentum for _, momentum in seen] == pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.7, 0.7])
+
+
+def test_a_momentum_that_cannot_rise_is_refused() -> None:
+    parameter = [nn.Parameter(torch.zeros(1))]
+    with pytest.raises(ValueError, match="Adam has no momentum that could rise; take SGD"):
+        ExponentialWithMomentum(Adam(parameter), 0.5, 0.0, 0.7, 4)
+    with pytest.raises(ValueError, match="rise 0 must be"):
+        ExponentialWithMomentum(torch.optim.SGD(parameter, momentum=0.5), 0.5, 0.0, 0.7, 0)
+
+
+def test_a_momentum_goes_on_rising_from_a_checkpoint(tmp_path: Path) -> None:
+    def make() -> GAN:
+        torch.manual_seed(0)
+        return GAN(
+            MLP(2, 2, (4,)),
+            MLP(2, 1, (4,)),
+            Uniform(2),
+            optimizer=partial(torch.optim.SGD, lr=0.01, momentum=0.5),
+            scheduler=partial(ExponentialWithMomentum, gamma=0.9, floor=1e-6, momentum=0.7, rise=8),
+        )
+
+    fit(whole := make(), 6, **saving(tmp_path, every_n_steps=3))
+    fit(second := make(), 6, ckpt_path=tmp_path / "step=3.ckpt")
+    assert same(state(second), state(whole))
+    assert second._players is not None
+    momenta = [each.param_groups[0]["momentum"] for each in second._players.optimizers.values()]
+    assert momenta == pytest.approx([0.65, 0.65])

@@ -2,6 +2,7 @@
 
 from lightning_gans.networks.aegan import AEGANDiscriminator, AEGANEncoder, AEGANGenerator, AEGANLatentDiscriminator
 from lightning_gans.networks.ali import ALIDiscriminator, ALIEncoder, ALIGenerator
+from lightning_gans.networks.began import BEGANDiscriminator, BEGANGenerator
 from lightning_gans.networks.cluster_heads import ClusterHeads
 from lightning_gans.networks.conditioned import Conditioned, Reinjected
 from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
@@ -9,6 +10,7 @@ from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
 from lightning_gans.networks.heads import Apart, Heads
 from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise, kept_statistics
 from lightning_gans.networks.mlp import MLP
+from lightning_gans.networks.packed import Packed
 from lightning_gans.networks.pairs import PairNetwork
 from lightning_gans.networks.sets import SetDiscriminator
 from lightning_gans.networks.table import Layer, LayerTable
@@ -28,6 +30,8 @@ __all__ = [
     "ALIGenerator",
     "Apart",
     "AttributeCondition",
+    "BEGANDiscriminator",
+    "BEGANGenerator",
     "ClusterHeads",
     "Condition",
     "Conditioned",
@@ -39,6 +43,7 @@ __all__ = [
     "LayerTable",
     "NamedConditions",
     "Network",
+    "Packed",
     "PairNetwork",
     "Reinjected",
     "SetDiscriminator",

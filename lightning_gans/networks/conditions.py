@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.networks.layers import Activation, Norm, activation, check_sizes, normalisation
+from lightning_gans.networks.layers import Activation, Maxout, Norm, activation, check_sizes, normalisation
 
 Conditions: TypeAlias = Tensor | Mapping[str, Tensor]
 
@@ -43,24 +43,40 @@ class LabelCondition(Condition):
 
     Args:
         classes: how many there are.
-        embedding: numbers a label; none leaves the one-hot vectors.
+        embedding: numbers a label, which a linear layer makes of the one-hot vectors; none leaves these.
         frozen: keep the embedding as it was drawn.
         init_scale: standard deviation of the embedding's first values, around 0.
+        activation: after the embedding, a hidden layer of the label then, as Mirza and Osindero (2014) have it; ``maxout`` leaves
+            ``embedding / pieces`` numbers.
+        pieces: for ``maxout``.
     """
 
-    def __init__(self, classes: int, embedding: int | None = None, frozen: bool = False, init_scale: float = 0.01) -> None:
+    def __init__(
+        self,
+        classes: int,
+        embedding: int | None = None,
+        frozen: bool = False,
+        init_scale: float = 0.01,
+        activation: Activation | Literal["maxout"] | None = None,
+        pieces: int = 5,
+    ) -> None:
         super().__init__()
-        check_sizes(self, classes=classes, embedding=embedding)
+        check_sizes(self, classes=classes, embedding=embedding, pieces=pieces)
+        if activation is not None and embedding is None:
+            raise InputError("labels with an activation need a layer before it; set embedding")
+        if activation == "maxout" and (embedding or 0) % pieces:
+            raise InputError(f"maxout cannot share {embedding} numbers among {pieces} pieces; set embedding")
         self.classes = classes
-        self.width = embedding or classes
+        self.width = (embedding or classes) // (pieces if activation == "maxout" else 1)
         self.weight: nn.Parameter | None = None
         if embedding is not None:
             self.weight = nn.Parameter(torch.randn(classes, embedding) * init_scale, requires_grad=not frozen)
+        self.finish = Maxout(pieces) if activation == "maxout" else _finish(None, activation, self.width)
 
     def forward(self, condition: Tensor) -> Tensor:
         self._check_kind(condition)
         if self.weight is not None:
-            return nn.functional.embedding(condition, self.weight)
+            return self.finish(nn.functional.embedding(condition, self.weight))
         return (condition[:, None] == torch.arange(self.classes, device=condition.device)).float()
 
     def check(self, condition: Conditions) -> None:

@@ -15,7 +15,7 @@ from lightning_gans.errors import InputError
 Activation = Literal["relu", "lrelu", "elu", "softplus", "tanh", "sigmoid"]
 Output = Literal["sigmoid", "tanh"]
 Norm = Literal["batch", "layer"]
-Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "tflib", "normal", "uniform"]
+Initialisation = Literal["he_normal", "he_uniform", "glorot_uniform", "tflib", "normal", "uniform", "orthogonal", "dcgan"]
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -109,10 +109,13 @@ def initialise(network: nn.Module, how: Initialisation, scale: float = 0.02) -> 
         how: ``he_normal`` has std ``sqrt(2 / fan_in)``; ``normal`` has std ``scale``; ``uniform`` lies in ``[-scale, scale]``.
             ``tflib`` is that of WGAN-GP's authors, whose library GAAN's use for MNIST: uniform, of std
             ``sqrt(4 / (fan_in + fan_out))`` for convolutions, whose stride thins out the taps that are counted, and of std
-            ``sqrt(2 / (fan_in + fan_out))`` for linear layers.
-        scale: for ``normal`` and ``uniform``.
+            ``sqrt(2 / (fan_in + fan_out))`` for linear layers. ``orthogonal`` has orthogonal rows or columns of length ``scale``
+            (Unrolled GAN). ``dcgan`` is ``normal``, with gains of norms around 1 of std ``scale`` (Newmu/dcgan_code).
+        scale: for those that have none of their own.
     """
     for layer in network.modules():
+        if how == "dcgan" and isinstance(layer, nn.modules.batchnorm._BatchNorm | nn.GroupNorm) and layer.weight is not None:
+            nn.init.normal_(layer.weight, 1.0, scale)
         if not isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             continue
         if layer.bias is not None:
@@ -129,8 +132,10 @@ def initialise(network: nn.Module, how: Initialisation, scale: float = 0.02) -> 
                 squares = 2 if isinstance(layer, nn.Linear) else 4
                 bound = math.sqrt(3 * squares / (_fan_in(layer) + _fan_out(layer)))
                 nn.init.uniform_(layer.weight, -bound, bound)
-            case "normal":
+            case "normal" | "dcgan":
                 nn.init.normal_(layer.weight, std=scale)
+            case "orthogonal":
+                nn.init.orthogonal_(layer.weight, scale)
             case "uniform":
                 nn.init.uniform_(layer.weight, -scale, scale)
             case _:

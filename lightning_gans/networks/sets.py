@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -23,6 +24,8 @@ class SetDiscriminator(nn.Module):
     Raises:
         InputError: in calls: there is one set where two are compared, or two where one is judged.
     """
+
+    phi: Any  # a network
 
     def __init__(self, phi: nn.Module, head: nn.Module, two_samples: bool = True) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ Bias = Literal["tied", "untied", "none"]
 
 @dataclass
 class Layer:
-    """A row of the table: noise, dropout, a dense or convolutional layer, norm, activation and pooling, in this order.
+    """A row of the table: enlargement, noise, dropout, a dense or convolutional layer, norm, activation and pooling, in this order.
 
     Args:
         channels: channels or units made; before ``maxout``, which leaves ``channels / pieces``.
@@ -61,6 +61,7 @@ class Layer:
             where batch norm would take it away again.
         condition: channels (or numbers) that ``Conditioned`` or ``Reinjected`` adds to this layer's input; they are not in the
             table's ``input_shape`` either.
+        upsample: times that the input's sides are enlarged first, each pixel repeated, as BEGAN's generator has it.
         reshape: ``(C, H, W)`` that the input is laid out in first.
         image: ``(C, H, W)`` that the output of a dense layer is laid out in.
         name: of the stage; by default ``conv``, ``deconv`` or ``hidden`` and its number among these, and ``output`` for a last
@@ -85,12 +86,13 @@ class Layer:
     average: bool = False
     bias: Bias | None = None
     condition: int = 0
+    upsample: int | None = None
     reshape: tuple[int, int, int] | None = None
     image: tuple[int, int, int] | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
-        sizes = {name: getattr(self, name) for name in ("channels", "kernel", "stride", "pieces", "groups", "pool")}
+        sizes = {name: getattr(self, name) for name in ("channels", "kernel", "stride", "pieces", "groups", "pool", "upsample")}
         check_sizes(self, **sizes)
         if self.weight_norm and (self.norm or self.groups > 1):
             raise InputError("a layer has weight_norm beside norm or groups; set weight_norm to none, or leave these out")
@@ -205,6 +207,11 @@ def _steps(
     if row.kernel == 1 and math.prod(shape[1:]) == 1 and row.padding == 0 and row.groups == 1 and row.pool is None:
         row = replace(row, kernel=None)  # the same on one pixel, and three times as fast on a processor
     before, shape = _laid_out(row, name, (shape[0] + row.condition, *shape[1:]))
+    if row.upsample is not None:
+        if len(shape) == 1:
+            raise InputError(f"{name} is to enlarge numbers, which have no sides; set its kernel, or upsample to none")
+        before.append(nn.Upsample(scale_factor=row.upsample))
+        shape = (shape[0], *(row.upsample * side for side in shape[1:]))
     layer, shape = _layer(row, name, shape)
     noise = [GaussianNoise(row.noise)] if row.noise else []
     steps = [*before, *noise, *([nn.Dropout(row.dropout)] if row.dropout else []), layer]

@@ -45,7 +45,7 @@ class UnrolledGenerator(Network):
 
 
 class UnrolledDiscriminator(Network):
-    """3x28x28 to a logit: convolutions of stride 2 to ``width``, 2 ``width`` and 4 ``width`` channels, a dense layer.
+    """3x28x28, or several of them packed, to a logit: convolutions of stride 2 to ``width``, 2 ``width`` and 4 ``width`` channels, a dense layer.
 
     Args:
         width: channels of the first layer: 2 for K/4, 4 for K/2, 8 for K/1.
@@ -53,6 +53,7 @@ class UnrolledDiscriminator(Network):
         batch_norm: normalise after every convolution, the first too.
         slope: of the leaky ReLUs.
         init: see ``lightning_gans.networks.initialise``.
+        channels: of the images; 3 for each image of a pack.
     """
 
     def __init__(
@@ -62,10 +63,11 @@ class UnrolledDiscriminator(Network):
         batch_norm: bool = True,
         slope: float = 0.3,
         init: Initialisation = "normal",
+        channels: int = 3,
     ) -> None:
-        check_sizes(self, width=width, kernel=kernel)
+        check_sizes(self, width=width, kernel=kernel, channels=channels)
         stages: dict[str, nn.Module] = {}
-        inputs = 3
+        inputs = channels
         for number in range(3):
             outputs = width * 2**number
             convolution = nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2)

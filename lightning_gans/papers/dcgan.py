@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning_gans.losses import AdversarialKind
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.papers.gan import GAN
 from lightning_gans.priors import Prior
 
@@ -37,8 +37,8 @@ class DCGAN(GAN):
 
     def __init__(
         self,
-        generator: Network,
-        discriminator: Network,
+        generator: Tapped,
+        discriminator: Tapped,
         prior: Prior,
         loss: AdversarialKind = "ns",
         discriminator_steps: int = 1,

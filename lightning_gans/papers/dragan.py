@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from lightning_gans import checks
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.papers.gan import GAN
 from lightning_gans.penalties import gradient_penalty
 from lightning_gans.priors import Prior
@@ -38,8 +38,8 @@ class DRAGAN(GAN):
 
     def __init__(
         self,
-        generator: Network,
-        discriminator: Network,
+        generator: Tapped,
+        discriminator: Tapped,
         prior: Prior,
         lambda_p: float = 10.0,
         spread: float = 0.5,

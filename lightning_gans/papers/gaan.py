@@ -11,7 +11,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game
 from lightning_gans.losses import at_least_float32, bce_fake, bce_real, binary_cross_entropy, mean_squared_error
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.penalties import gradient_penalty
 from lightning_gans.priors import Prior
 
@@ -56,9 +56,9 @@ class GAAN(Game):
 
     def __init__(
         self,
-        encoder: Network,
-        generator: Network,
-        discriminator: Network,
+        encoder: Tapped,
+        generator: Tapped,
+        discriminator: Tapped,
         prior: Prior,
         lambda_r: float = 1.0,
         lambda_p: float = 1.0,
@@ -76,7 +76,7 @@ class GAAN(Game):
         self.lambda_r, self.lambda_p, self.lambda_w = lambda_r, lambda_p, lambda_w
         self.layer, self.encoder_alone, self.discriminator_steps = phi, encoder_alone, discriminator_steps
 
-    def players(self) -> dict[str, list[Network]]:
+    def players(self) -> dict[str, list[Tapped]]:
         autoencoder = [self.encoder] if self.encoder_alone else [self.encoder, self.generator]
         return {"autoencoder": autoencoder, "discriminator": [self.discriminator], "generator": [self.generator]}
 

@@ -11,7 +11,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.losses import AdversarialKind, bce, discriminator_loss_on, generator_loss
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.priors import Prior
 from lightning_gans.protocols import Condition
 
@@ -43,8 +43,8 @@ class GAN(Game):
 
     def __init__(
         self,
-        generator: Network,
-        discriminator: Network,
+        generator: Tapped,
+        discriminator: Tapped,
         prior: Prior,
         loss: AdversarialKind = "ns",
         simultaneous: bool = True,
@@ -73,7 +73,7 @@ class GAN(Game):
         self.discriminator_scale, self.label_smoothing = discriminator_scale, label_smoothing
         self.same_noise, self.split_discriminator_step = same_noise, split_discriminator_step
 
-    def players(self) -> dict[str, list[Network]]:
+    def players(self) -> dict[str, list[Tapped]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def step(self, batch: Batch) -> None:

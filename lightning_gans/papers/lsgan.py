@@ -10,7 +10,7 @@ from torch import Tensor
 from lightning_gans import checks
 from lightning_gans.errors import InputError
 from lightning_gans.losses import least_squares
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.papers.gan import GAN
 from lightning_gans.priors import Prior
 
@@ -46,8 +46,8 @@ class LSGAN(GAN):
 
     def __init__(
         self,
-        generator: Network,
-        discriminator: Network,
+        generator: Tapped,
+        discriminator: Tapped,
         prior: Prior,
         a: float = 0.0,
         b: float = 1.0,

@@ -11,7 +11,7 @@ from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.losses import bce_fake, bce_real, generator_loss
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.priors import Prior
 
 
@@ -38,8 +38,8 @@ class UnrolledGAN(Game):
 
     def __init__(
         self,
-        generator: Network,
-        discriminator: Network,
+        generator: Tapped,
+        discriminator: Tapped,
         prior: Prior,
         unrolling_steps: int = 5,
         loss: Literal["minimax", "ns"] = "minimax",
@@ -52,7 +52,7 @@ class UnrolledGAN(Game):
         self.generator, self.discriminator, self.prior = generator, discriminator, prior
         self.unrolling_steps, self.loss = unrolling_steps, loss
 
-    def players(self) -> dict[str, list[Network]]:
+    def players(self) -> dict[str, list[Tapped]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def step(self, batch: Batch) -> None:

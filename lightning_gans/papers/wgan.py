@@ -11,7 +11,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game
 from lightning_gans.losses import discriminator_loss, generator_loss
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.priors import Prior
 
 _FIRST, _EVERY = 25, 500  # iterations of G with more steps of the critic before them, in the authors' code
@@ -42,8 +42,8 @@ class WGAN(Game):
 
     def __init__(
         self,
-        generator: Network,
-        critic: Network,
+        generator: Tapped,
+        critic: Tapped,
         prior: Prior,
         clip: float = 0.01,
         critic_steps: int = 5,
@@ -56,7 +56,7 @@ class WGAN(Game):
         self.generator, self.critic, self.prior = generator, critic, prior
         self.clip, self.critic_steps, self.first_critic_steps = clip, critic_steps, first
 
-    def players(self) -> dict[str, list[Network]]:
+    def players(self) -> dict[str, list[Tapped]]:
         return {"critic": [self.critic], "generator": [self.generator]}
 
     def step(self, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.game import Game
 from lightning_gans.losses import discriminator_loss, generator_loss
-from lightning_gans.networks import Network
+from lightning_gans.networks import Tapped
 from lightning_gans.penalties import gradient_penalty
 from lightning_gans.priors import Prior
 
@@ -39,7 +39,7 @@ class WGANGP(Game):
     discriminator_norm = None
 
     def __init__(
-        self, generator: Network, critic: Network, prior: Prior, lambda_p: float = 10.0, critic_steps: int = 5, **game: Any
+        self, generator: Tapped, critic: Tapped, prior: Prior, lambda_p: float = 10.0, critic_steps: int = 5, **game: Any
     ) -> None:
         super().__init__(**game)
         checks.not_negative(lambda_p=lambda_p)
@@ -48,7 +48,7 @@ class WGANGP(Game):
         self.generator, self.critic, self.prior = generator, critic, prior
         self.lambda_p, self.critic_steps = lambda_p, critic_steps
 
-    def players(self) -> dict[str, list[Network]]:
+    def players(self) -> dict[str, list[Tapped]]:
         return {"generator": [self.generator], "critic": [self.critic]}
 
     def step(self, batch: Batch) -> None:

@@ -19,6 +19,7 @@ from lightning_gans.networks import (
     LabelCondition,
     Layer,
     LayerTable,
+    Packed,
 )
 
 ROWS = [(3, 2, 4), (3, 1, 4)]
@@ -36,6 +37,7 @@ REQUIRED: dict[type, dict[str, Any]] = {
     LabelCondition: {"classes": 3},
     Layer: {"channels": 3},
     LayerTable: {"input_shape": 2, "layers": [Layer(3)]},
+    Packed: {"network": MLP()},
 }
 MAY_BE_NONE = {"layers"}  # thin layers of AEGAN's latent discriminator; rows of a table have a sentence of their own
 
