@@ -47,7 +47,8 @@ class InfoGAN(Game):
     """
 
     prior: Product
-    has_noise_part = True
+    noise_part = "noise"
+    """Of a prior that is completed, the part that is no code."""
 
     def __init__(
         self,
