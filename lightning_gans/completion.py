@@ -3,8 +3,9 @@
 One rule serves the papers and a stranger's module alike. It goes by the types of the constructor's required arguments, and
 where these say nothing by their names: ``prior``; ``generator`` and ``decoder`` make samples of latents; names that end in
 ``encoder`` make latents of samples; ``latent_discriminator`` judges latents; what else ends in ``discriminator`` or ``critic``
-judges samples, and pairs where its type is ``PairNetwork`` or its name begins with ``joint``. Where the model is conditional,
-or the type is ``Conditioned``, the condition of the data joins.
+judges samples, pairs where its type is ``PairNetwork`` or its name begins with ``joint``, sets where it is ``SetDiscriminator``,
+and where it is ``Heads`` the parts of the prior too. Where the model is conditional, or the type is ``Conditioned``, the condition
+of the data joins.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lightning_gans.command_line import Parser, one_sentence
 from lightning_gans.data import Images
 from lightning_gans.game import Game
 from lightning_gans.labelled_priors import Labelled
-from lightning_gans.networks import Conditioned, PairNetwork, suggest
+from lightning_gans.networks import Conditioned, Heads, PairNetwork, SetDiscriminator, suggest
 from lightning_gans.networks.layers import Norm
 from lightning_gans.priors import Empirical, Normal, Prior
 from lightning_gans.product import Product
@@ -90,11 +91,11 @@ def _prior_hint(model: type, hint: Any) -> Any:
 
 def _prior_spec(hint: Any, model: type, points: str, classes: int | None) -> Spec:
     if _is(hint, Product):
-        parts = {
-            "category": suggest.spec("Categorical", classes=classes or _CLASSES),
-            "style": suggest.spec("Normal", dim=_STYLE_DIM[points]),
-        }
-        return suggest.spec("Product", parts=parts)
+        parts = {"category": suggest.spec("Categorical", classes=classes or _CLASSES)}
+        if getattr(model, "noise_part", None):  # beside codes, which InfoGAN has uniform
+            parts = {model.noise_part: suggest.spec("Normal", dim=_LATENT_DIM[points]), **parts}
+            return suggest.spec("Product", parts={**parts, "style": suggest.spec("Uniform", dim=2)})
+        return suggest.spec("Product", parts={**parts, "style": suggest.spec("Normal", dim=_STYLE_DIM[points])})
     if _is(hint, Labelled):
         return suggest.spec("MixtureOfGaussians", components=classes or _CLASSES)
     if _is(hint, Empirical) or getattr(model, "stores_latents", False):
@@ -137,6 +138,14 @@ class _Roles:
             if isinstance(self.prior, Product):
                 return suggest.suggested_judges_apart([part.dim for part in self.prior.parts.values()])
             return suggest.suggested_latent_discriminator(self.latent_dim, self.classes)
+        if _is(hint, SetDiscriminator):
+            return suggest.suggested_set_discriminator(self.shape, norm, getattr(self.model, "compares_sets", True))
+        if _is(hint, Heads) and isinstance(self.prior, Product):
+            codes = {part: law for part, law in self.prior.parts.items() if part != getattr(self.model, "noise_part", None)}
+            heads = {part: law.dim if isinstance(law, Labelled) else 2 * law.dim for part, law in codes.items()}
+            return suggest.suggested_heads(self.shape, {"real": 1, **heads}, norm)
+        if getattr(self.model, "discriminator_reconstructs", False) and name == "discriminator":
+            return suggest.suggested_autoencoder(self.shape, self.latent_dim)
         if _is(hint, PairNetwork) or name.startswith("joint"):
             return suggest.suggested_pair_discriminator(self.shape, self.latent_dim, condition, norm, self.judgements)
         if name.endswith(("generator", "decoder")):

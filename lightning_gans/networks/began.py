@@ -27,9 +27,7 @@ class BEGANGenerator(LayerTable):
         width: channels of every layer, the paper's n.
     """
 
-    def __init__(
-        self, latent_dim: int = 64, image_shape: tuple[int, int, int] = (3, 64, 64), width: int = 128
-    ) -> None:
+    def __init__(self, latent_dim: int = 64, image_shape: tuple[int, int, int] = (3, 64, 64), width: int = 128) -> None:
         check_sizes(self, latent_dim=latent_dim, image_shape=image_shape, width=width)
         super().__init__(latent_dim, _decoder(image_shape, width), init="glorot_uniform")
 
@@ -45,9 +43,7 @@ class BEGANDiscriminator(LayerTable):
         width: channels of the first layers, the paper's n.
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int, int] = (3, 64, 64), latent_dim: int = 64, width: int = 128
-    ) -> None:
+    def __init__(self, image_shape: tuple[int, int, int] = (3, 64, 64), latent_dim: int = 64, width: int = 128) -> None:
         check_sizes(self, image_shape=image_shape, latent_dim=latent_dim, width=width)
         blocks = _blocks(image_shape)
         rows = [Layer(width, **_CONVOLUTION)]

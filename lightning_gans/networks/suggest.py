@@ -18,6 +18,7 @@ Spec = dict[str, Any]
 
 _HIDDEN = [128, 128, 128]
 _FIRST_WIDTH, _LAST_WIDTH = 64, 512
+_FEATURES = 128  # of a trunk that heads share, and of a sample in a set
 _JOINT = 512  # units of the parts of a network of pairs
 
 
@@ -122,16 +123,73 @@ def suggested_pair_discriminator(
     more = condition.width if condition else 0
     if len(shape) == 1:
         return _conditioned(spec("PairNetwork", joint=_mlp(shape[0] + latent_dim + more, outputs)), condition)
-    halving = {"kernel": 5, "stride": 2, "padding": 2, "activation": "lrelu"}
     dense = {"channels": _JOINT, "activation": "lrelu"}
-    rows = [{"channels": width, **halving, "norm": norm if number else None} for number, width in enumerate(_widths(shape))]
     network = spec(
         "PairNetwork",
-        x=spec("LayerTable", input_shape=list(shape), layers=[*rows, dense]),
+        x=_features(shape, norm, _JOINT),
         z=spec("LayerTable", input_shape=latent_dim, layers=[dense, dense]),
         joint=spec("MLP", inputs=2 * _JOINT + more, outputs=outputs, hidden=[2 * _JOINT], activation="lrelu"),
     )
     return _conditioned(network, condition)
+
+
+def suggested_set_discriminator(shape: tuple[int, ...], norm: Norm | None = "batch", two_samples: bool = True) -> Spec:
+    """Sets of samples to a logit (Li et al. 2017), or pairs of sets.
+
+    Args:
+        shape: of a sample: ``(D,)`` or ``(C, H, W)``.
+        norm: of networks for images.
+        two_samples: whether two sets are compared.
+    """
+    phi, head = _features(shape, norm), _mlp(_FEATURES, 1)
+    return spec("SetDiscriminator", phi=phi, head=head, two_samples=two_samples)
+
+
+def suggested_heads(shape: tuple[int, ...], heads: dict[str, int], norm: Norm | None = "batch") -> Spec:
+    """Samples to several outputs of one trunk.
+
+    Args:
+        shape: of a sample: ``(D,)`` or ``(C, H, W)``.
+        heads: numbers of each output, by name.
+        norm: of networks for images.
+    """
+    of_trunk = {name: spec("MLP", inputs=_FEATURES, outputs=width, hidden=[]) for name, width in heads.items()}
+    return spec("Heads", trunk=_features(shape, norm), heads=of_trunk)
+
+
+def suggested_autoencoder(shape: tuple[int, ...], code: int) -> Spec:
+    """Samples to samples, without norms or an output activation, by way of ``code`` numbers where they are images.
+
+    Args:
+        shape: of a sample: ``(D,)`` or ``(C, H, W)``.
+        code: numbers in the middle.
+    """
+    if len(shape) == 1:
+        return _mlp(shape[0], shape[0])
+    widths, sides = _widths(shape), [shape[1:]]
+    for _ in widths:
+        sides.append(tuple(-(-side // 2) for side in sides[-1]))
+    if any(len({side % 2 for side in both}) > 1 for both in sides):
+        raise InputError(f"there is no autoencoder for images of shape {list(shape)}; give the model its discriminator")
+    common = {"kernel": 5, "stride": 2, "padding": 2}
+    down = [{"channels": width, **common, "activation": "elu"} for width in widths]
+    dense = {"channels": widths[-1] * math.prod(sides[-1]), "image": [widths[-1], *sides[-1]], "activation": "elu"}
+    up = [
+        {"channels": width, **common, "transposed": True, "output_padding": 1 - side[0] % 2, "activation": activation}
+        for width, side, activation in zip(
+            [*widths[-2::-1], shape[0]], sides[-2::-1], [*["elu"] * (len(widths) - 1), None], strict=True
+        )
+    ]
+    return spec("LayerTable", input_shape=list(shape), layers=[*down, {"channels": code, "name": "code"}, dense, *up])
+
+
+def _features(shape: tuple[int, ...], norm: Norm | None, features: int = _FEATURES) -> Spec:
+    """Samples to features, with an activation behind."""
+    if len(shape) == 1:
+        return spec("LayerTable", input_shape=shape[0], layers=[{"channels": features, "activation": "relu"}] * 3)
+    halving = {"kernel": 5, "stride": 2, "padding": 2, "activation": "lrelu"}
+    rows = [{"channels": width, **halving, "norm": norm if number else None} for number, width in enumerate(_widths(shape))]
+    return spec("LayerTable", input_shape=list(shape), layers=[*rows, {"channels": features, "activation": "lrelu"}])
 
 
 def _to_numbers(shape: tuple[int, ...], outputs: int, norm: Norm | None) -> Spec:

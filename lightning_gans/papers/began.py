@@ -40,6 +40,7 @@ class BEGAN(Game):
     """
 
     discriminator_reconstructs = True
+    """Whether a discriminator that is completed is an autoencoder."""
     k: Tensor
 
     def __init__(

@@ -42,6 +42,8 @@ class DAN2S(Game):
     """
 
     features_of = "set_discriminator"
+    compares_sets = True
+    """Whether a set discriminator that is completed takes two sets."""
 
     def __init__(
         self,
@@ -113,9 +115,11 @@ class DANS(DAN2S):
         min over S of l(S(X), data) + l(S(Y), generated)
         min over G of E -log sigma(D(G(z))) + lambda_s l(S(Y), data)
 
-    X and Y are the whole minibatch and as many samples. Its arguments are those of ``DAN2S``, S is a ``SetDiscriminator`` of one
-    set; lambda_s is 0.2 in the code for MNIST.
+    X and Y are the whole minibatch and as many samples. Its arguments are those of ``DAN2S``, but S is a ``SetDiscriminator`` of
+    one set; lambda_s is 0.2 in the code for MNIST.
     """
+
+    compares_sets = False
 
     def set_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """What S minimises."""

@@ -26,8 +26,8 @@ class InfoGAN(Game):
         min over D, Q of -E log sigma(D(x)) - E log(1 - sigma(D(G(z, c)))) - L_I
         min over G of -E log sigma(D(G(z, c))) - L_I                                       Eqn. 6
 
-    As in the authors' code (openai/InfoGAN, infogan/algos/infogan_trainer.py) Q and the trunk that it shares move with D, so D's
-    trunk is told of the codes too, by samples alone. Q is a softmax for categories, and a normal distribution for numbers, whose
+    As in the authors' code (openai/InfoGAN, infogan/algos/infogan_trainer.py) Q and the trunk that it shares move with D, so the
+    trunk is told of the codes too, by samples alone. Q is a softmax for categories and a normal distribution for numbers, whose
     deviation the code fixes at 1. Its weights are 1; the paper takes less for numbers (0.1, section 7). L_I is in nats.
 
     Args:
@@ -47,7 +47,8 @@ class InfoGAN(Game):
     """
 
     prior: Product
-    has_noise_part = True
+    noise_part = "noise"
+    """Of a prior that is completed, the part that is no code."""
 
     def __init__(
         self,
@@ -110,7 +111,9 @@ class InfoGAN(Game):
         part, given, code = self.prior.parts[name], at_least_float32(given), at_least_float32(code)
         widths = [part.dim] if self.is_category(name) else [2 * part.dim, *([part.dim] if self.fixed_std else [])]
         if given.shape[1] not in widths:
-            raise InputError(f"the head {name!r} gives {given.shape[1]} numbers, but {part!r} takes {widths[0]}; set its outputs")
+            raise InputError(
+                f"the head {name!r} gives {given.shape[1]} numbers, but {part!r} takes {widths[0]}; set its outputs"
+            )
         if self.is_category(name):
             log_q = (code * F.log_softmax(given, 1)).sum(1)
         elif self.fixed_std:

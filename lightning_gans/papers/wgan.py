@@ -75,8 +75,8 @@ class WGAN(Game):
     @torch.no_grad()
     def clip_weights(self) -> None:
         """Algorithm 1, line 7."""
-        torch._foreach_clamp_min_(weights := list(self.critic.parameters()), -self.clip)
-        torch._foreach_clamp_max_(weights, self.clip)
+        for weights in self.critic.parameters():
+            weights.clamp_(-self.clip, self.clip)
 
     def critic_loss(self, x: Tensor, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Minus the estimate of the distance, which is to be raised."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lightning_gans import MLP, Conditioned, ConditionalGAN, LabelCondition, Uniform
+from lightning_gans import MLP, ConditionalGAN, Conditioned, LabelCondition, Uniform
 from tests.games import GRID
 
 CLASSES = 25

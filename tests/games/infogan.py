@@ -17,7 +17,8 @@ def prior() -> Product:
 
 def heads(numbers: int = 4) -> Heads:
     """D and Q on one trunk, Q with a further layer that its heads share."""
-    codes = Heads(MLP(16, 8, ()), {"mode": MLP(8, 5, ()), "place": MLP(8, numbers, ())})
+    small: dict[str, Any] = {"hidden": (), "init": "normal", "init_scale": 0.1}  # log-variances far from 0 blow the loss up
+    codes = Heads(MLP(16, 8, **small), {"mode": MLP(8, 5, **small), "place": MLP(8, numbers, **small)})
     return Heads(MLP(2, 16, (16,)), {"real": MLP(16, 1, ()), "codes": codes})
 
 
