@@ -87,7 +87,7 @@ def test_all_tables_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     shown = capsys.readouterr().out
     assert "gaan_2" in shown
-    assert "9 of 10 built" in shown
+    assert "2 of 3 built" in shown
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,6 @@ def test_a_row_takes_only_runs_of_its_own_settings(cells: list[Cell]) -> None:
     assert filled.rows[2][1] == "24.67 [24.00, 25.00], within"
     assert "  ours, one seed" in shown
     assert ["  ours", "no finished run", "", "", ""] in filled.rows
-    assert ["  ours", "not built yet", "", "", ""] in filled.rows
     assert any("lambda_r 0.2 and not 0.1" in note for note in filled.notes)
     assert any("a CPU, 1 thread, 32-true, torch 2.11.0 (4 runs)" in note for note in filled.notes)
     assert "| &emsp;ours, n = 3 | 24.67 [24.00, 25.00], within |" in filled.markdown()
