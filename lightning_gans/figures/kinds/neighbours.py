@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -32,8 +34,8 @@ def draw(subject: Subject) -> Figure:
     shown = torch.cat([samples[:, None], beside.unflatten(0, (len(samples), -1))], dim=1)
     of_samples, of_test = distances[:, 0].split(len(samples))
     title = (
-        f"{subject.kind_of_samples} of {subject.name} (left), each beside the nearest of {len(searched):,} training images; mean "
-        f"distance of the nearest {float(of_samples.mean()):.3g}, of as many test images {float(of_test.mean()):.3g}"
+        f"{subject.kind_of_samples} of {subject.name} (left), each beside the nearest of {len(searched):,} training images; "
+        f"mean distance of the nearest {float(of_samples.mean()):.3g}, of as many test images {float(of_test.mean()):.3g}"
     )
     columns = ["sample", "nearest", *(f"{number}." for number in range(2, 1 + beside.shape[0] // len(samples)))]
     return plots.table(shown, columns, title, [f"{distance:.3g}" for distance in of_samples.tolist()])
@@ -46,7 +48,7 @@ def why_not(subject: Subject) -> str | None:
     return "samples are points and no images" if subject.points else None
 
 
-def nearest(images: Tensor, data: object, searched: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def nearest(images: Tensor, data: Any, searched: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The training images that are nearest to some images ``(N, C, H, W)``, the nearest first.
 
     Args:
@@ -62,13 +64,13 @@ def nearest(images: Tensor, data: object, searched: Tensor, count: int) -> tuple
     found, squares = torch.zeros(len(flat), 0, dtype=torch.long), torch.zeros(len(flat), 0)
     blocks = searched.split(max(1, _NUMBERS // flat.shape[1]))
     for rows in tqdm(blocks, "searching training images", delay=5, leave=False):
-        known = data.real("train", rows).to(flat).flatten(1)  # type: ignore[attr-defined]
+        known = data.real("train", rows).to(flat).flatten(1)
         apart = known.square().sum(1) - 2 * flat @ known.T  # less a number that is the same for all: their order is that
         squares = torch.cat([squares, apart], dim=1)
         found = torch.cat([found, rows.expand(len(flat), -1)], dim=1)
         squares, kept = squares.topk(min(count, squares.shape[1]), dim=1, largest=False)
         found = found.gather(1, kept)
-    known = data.real("train", found.flatten()).to(flat).flatten(1).unflatten(0, found.shape)  # type: ignore[attr-defined]
+    known = data.real("train", found.flatten()).to(flat).flatten(1).unflatten(0, found.shape)
     distances, order = (known - flat[:, None]).norm(dim=2).sort(dim=1)  # now to all digits
     return found.gather(1, order), distances
 
