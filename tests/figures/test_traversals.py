@@ -67,6 +67,8 @@ def test_codes_are_those_that_the_model_names() -> None:
     model = Painter(infogan())
     model.codes = {"stroke": slice(16, 18)}  # type: ignore[assignment]
     assert [title.partition(",")[0] for title in titles(subject(model))] == ["stroke", "stroke"]
+    model.codes = lambda images: images  # type: ignore[assignment]
+    assert titles(subject(model))[0].startswith("digit"), "a method of that name says nothing"
     model.codes = {}  # type: ignore[assignment]
     with pytest.raises(InputError, match="latents of Painter have no part that is a code beside the noise"):
         draw("traversals", subject(model))

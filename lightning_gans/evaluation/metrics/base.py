@@ -101,7 +101,8 @@ class Block:
         """Of the classifier of the classes: of images ``(N, K)``, or of their three digits ``(N, 3, 10)``."""
         comparison, classifier = self.comparison, self.comparison.classifier
         assert classifier is not None
-        if classifier is comparison.real.network:  # so that images go through it once
+        is_of_features = classifier is comparison.real.network
+        if is_of_features:  # so that images go through it once
             return classifier.logits(self.features)
         stacked = has_stacked_digits(comparison.data)
         images = self.samples.flatten(0, 1)[:, None] if stacked else self.samples

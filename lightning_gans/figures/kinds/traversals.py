@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -74,7 +76,7 @@ def _codes(subject: Subject) -> list[tuple[str, slice, Tensor]]:
 def _names(model: object) -> list[str]:
     """Of the parts that are codes."""
     parts: dict[str, Prior] = model.prior.parts  # type: ignore[attr-defined]
-    if (told := getattr(model, "codes", None)) is not None:
+    if isinstance(told := getattr(model, "codes", None), Mapping):  # of others that is what they encode to
         return [name for name in parts if name in told]
     others = {name: part.dim for name, part in parts.items() if not isinstance(part, Categorical)}
     noise = max(others, key=lambda name: others[name], default=None)
