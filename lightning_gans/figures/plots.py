@@ -96,15 +96,17 @@ def table(images: Tensor, columns: Sequence[str], title: str, rows: Sequence[str
         rows: their names, left of them; none for no names.
     """
     _, count, _, height, width = images.shape
-    zoom, margin, head, slanted = max(1, round(56 / height)), 10, 40, 110 if columns else 0
+    zoom, margin, slanted = max(1, round(56 / height)), 10, 110 if columns else 0
     left = margin + (12 + 7 * max(map(len, rows)) if rows else 0)
     framed = torch.nn.functional.pad(to_bytes(images).cpu(), (0, 3, 0, 3), value=255)
     pixels = framed.repeat_interleave(zoom, -2).repeat_interleave(zoom, -1).expand(-1, -1, 3, -1, -1)
     shown = pixels.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    tall = shown.shape[0] + head + slanted + margin
     wide = left + max(480, shown.shape[1] + slanted // 2) + margin
+    title = textwrap.fill(title, (wide - 2 * margin) // 8)
+    head = max(40, 18 * (1 + title.count("\n")) + margin)
+    tall = shown.shape[0] + head + slanted + margin
     figure = Figure(figsize=(wide / DPI, tall / DPI), dpi=DPI)
-    figure.text(margin / wide, 1 - head / 2 / tall, textwrap.fill(title, (wide - 2 * margin) // 8), fontsize=8.5, va="center")
+    figure.text(margin / wide, 1 - head / 2 / tall, title, fontsize=8.5, va="center")
     axes = figure.add_axes((left / wide, margin / tall, shown.shape[1] / wide, shown.shape[0] / tall))
     axes.imshow(shown.numpy(), interpolation="nearest", aspect="auto")
     across, down = (

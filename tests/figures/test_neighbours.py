@@ -60,6 +60,9 @@ def test_a_row_is_a_sample_and_its_nearest_training_images(tmp_path: Path) -> No
     assert (
         f"mean distance of the nearest {distances[:, 0].mean():.3g}, of as many test images {tested[:, 0].mean():.3g}" in said
     )
+    figure.draw_without_rendering()
+    assert figure.texts[0].get_text().count("\n") > 1
+    assert figure.texts[0].get_window_extent().y1 <= figure.bbox.height, "nothing of it is cut off"
     plots.save(figure, tmp_path / "it.png")
     assert shows(tmp_path / "it.png")
 

@@ -27,7 +27,7 @@ def infogan(**codes: Any) -> Product:
 
 def titles(it: Subject) -> list[str]:
     figure = draw("traversals", it)
-    return [" ".join(text.get_text().split()).rpartition(". ")[2] for text in figure.texts]
+    return [" ".join(text.get_text().split()).partition(";")[0] for text in figure.texts]
 
 
 def test_every_code_has_rows_of_its_values_and_each_row_another_draw_of_all_the_rest(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ def draw(subject: Subject) -> Figure:
         z = rest[:, None].repeat(1, len(values), 1)
         z[:, :, place] = values.to(z)
         made = subject.decode(z.flatten(0, 1), rows.repeat_interleave(len(values)))
-        what = f"what codes do, {subject.name}; each row is another draw of all the rest. " if number == 0 else ""
-        panels.append((f"{what}{name}", made, len(values)))
+        whose = f"; each row is another draw of all the rest, {subject.name}" if number == 0 else ""
+        panels.append((f"{name}{whose}", made, len(values)))
     return plots.grids(panels)
 
 
