@@ -61,6 +61,15 @@ def restore(ckpt_path: Path, options: list[str], weights: Weights = "raw") -> tu
     return model, data, cli.config_init.pictures, stored["global_step"]
 
 
+def trained_on(ckpt_path: Path) -> str:
+    """The dataset that the model in a checkpoint was trained on, as its config names it.
+
+    Raises:
+        InputError: there is no config in it.
+    """
+    return str(stored_config(load_checkpoint(ckpt_path), ckpt_path, [], trusted=True)["data"]["dataset"])
+
+
 def _average(stored: dict[str, Any], ckpt_path: Path) -> dict[str, Tensor]:
     """The state of the average that the EMA callback kept."""
     average: dict[str, Tensor] | None = stored.get("callbacks", {}).get(EMA().state_key, {}).get("average")

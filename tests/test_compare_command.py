@@ -19,8 +19,9 @@ from lightning_gans import InputError, Normal, Pictures
 from lightning_gans.cli import main as train
 from lightning_gans.commands import compare
 from lightning_gans.figures import plots
+from lightning_gans.figures.subject import Subject
 from tests.figures.test_comparison import Corners, Generator, Stochastic
-from tests.figures.test_kinds import Album, Copyist
+from tests.figures.test_kinds import Album, Copyist, Painter, tiles, to_bytes
 
 CPU = "--trainer.accelerator=cpu"
 
@@ -100,13 +101,13 @@ class Shifted(Corners):
 @pytest.mark.parametrize(
     ("second", "sentence"),
     [
-        (lambda: (Copyist(), Album()), "b is of album (1x8x8), and no points in the plane; compare models of grid25"),
-        (lambda: (Stochastic(Normal(3)), Corners()), "b has latents of 3 numbers, and only 2 can be shown"),
+        (lambda: (Copyist(), Album()), "b is of album, but a of corners; compare models of the same points"),
+        (lambda: (Copyist(), SimpleNamespace(shape=(3,), name="corners")), "b is of corners, points of 3 numbers; compare mod"),
         (lambda: (torch.nn.Linear(2, 2), Corners()), "b has a Linear, which makes no samples"),
         (lambda: (Stochastic(), Elsewhere()), "b is of elsewhere, but a of corners; compare models of the same points"),
         (lambda: (Stochastic(), Shifted()), "b has other test points of corners than a; give the options of data"),
         (
-            lambda: (Stochastic(), SimpleNamespace(shape=(2,), name="corners", real=lambda split: torch.zeros(3, 2))),
+            lambda: (Stochastic(), SimpleNamespace(shape=(2,), name="corners", size=lambda split: 3)),
             "b has other",
         ),
     ],
@@ -115,6 +116,103 @@ def test_what_cannot_be_compared_is_one_sentence(second: Callable[[], Any], sent
     stored |= {"a": (Stochastic(), Corners()), "b": second()}
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}"):
         compare.main(["--ckpt_path", "a", "b"])
+
+
+class Bright(Album):
+    def __init__(self) -> None:
+        super().__init__()
+        self.images = self.images.abs()
+
+
+class Large(Album):
+    shape = (1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (lambda: (Stochastic(), Corners()), "b is of corners, but a of album; compare models of the same images"),
+        (
+            lambda: (Copyist(), Bright()),
+            "b has other test images of album than a; give the options of data that both are to have",
+        ),
+        (lambda: (Copyist(), Large()), "b has other test images of album than a; give the options of data"),
+        (lambda: (torch.nn.Linear(2, 2), Album()), "b has a Linear, which makes no samples"),
+    ],
+)
+def test_images_that_cannot_be_compared_are_one_sentence(second: Callable[[], Any], sentence: str, stored: Stored) -> None:
+    stored |= {"a": (Copyist(), Album()), "b": second()}
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}"):
+        compare.main(["--ckpt_path", "a", "b"])
+
+
+def test_models_of_images_have_samples_side_by_side_and_reconstructions_below(stored: Stored, drawn: list[Figure]) -> None:
+    stored |= {"a": (Painter(), Album()), "b": (Copyist(), Album())}
+    for seed in (1, 1, 2):
+        compare.main(["--ckpt_path", "a", "b", "--names", "GAN", "GAAN", "--num_images", "16", "--seed", str(seed)])
+    first, again, other = ([tiles(figure, panel) for panel in (0, 1)] for figure in drawn)
+    for panel in (0, 1):
+        assert first[panel].shape[:2] == (4, 4)
+        assert (first[panel] == again[panel]).all()
+        assert (first[panel] != other[panel]).any()
+    it = Subject(Copyist(), Album(), num_images=16, seed=1)
+    np.testing.assert_array_equal(first[1].reshape(16, 8, 8), to_bytes(it.samples))
+    pairs = tiles(drawn[0], 3, columns=2).reshape(8, 8, 16)
+    np.testing.assert_array_equal(pairs[:, :, :8], to_bytes(it.real(it.rows(8))))
+    np.testing.assert_allclose(pairs[:, :, 8:], to_bytes(it.reconstruct(it.rows(8))), atol=1)
+    said = [" ".join(text.get_text().split()) for text in drawn[0].texts]
+    assert said == [
+        *("GAN: samples, album", "GAAN: samples, album"),
+        *("GAN has no encoder", "GAAN: test images (left) and their reconstructions"),
+    ]
+
+
+def test_pixels_in_the_file_are_those_of_the_images_and_a_fifth_model_is_below(
+    stored: Stored, drawn: list[Figure], tmp_path: Path
+) -> None:
+    stored |= {name: (Copyist(), Album()) for name in "abcde"}
+    compare.main(["--ckpt_path", *"abcde", "--num_images", "9"])
+    (figure,) = drawn
+    plots.save(figure, tmp_path / "it.png")
+    file = np.asarray(Image.open(tmp_path / "it.png").convert("RGB"))
+    corners = []
+    for axes in figure.axes:
+        inside, box = np.asarray(axes.images[0].get_array()), axes.get_window_extent()
+        top, left = len(file) - round(box.y1), round(box.x0)
+        np.testing.assert_array_equal(file[top : top + inside.shape[0], left : left + inside.shape[1]], inside)
+        corners.append((top, left))
+    samples = corners[:4]
+    assert len({top for top, _ in samples}) == 1
+    assert len({*np.diff([left for _, left in samples]).tolist()}) == 1
+    assert corners[8][1] == corners[0][1]
+    assert corners[8][0] > corners[4][0]
+
+
+def test_models_without_encoders_have_no_second_row(stored: Stored, drawn: list[Figure]) -> None:
+    stored |= {"a": (Painter(), Album()), "b": (Painter(), Album())}
+    compare.main(["--ckpt_path", "a", "b", "--num_images", "4"])
+    assert len(drawn[0].axes) == 2
+
+
+def test_of_points_with_other_latents_than_two_numbers_these_are_left_out(stored: Stored, drawn: list[Figure]) -> None:
+    class Wide(Generator):
+        def __init__(self) -> None:
+            super().__init__(Normal(256))
+
+        def decode(self, z: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
+            return 2 * z[:, :2]
+
+    stored |= {"a": (Wide(), Corners()), "b": (Stochastic(), Corners())}
+    compare.main(["--ckpt_path", "a", "b"])
+    wide, other = drawn[0].axes[::2], drawn[0].axes[1::2]
+    assert [len(axes.collections) for axes in wide] == [1, 0, 0, 0, 1]
+    assert [[text.get_text() for text in axes.texts] for axes in wide[1:4]] == [
+        ["256 numbers"],
+        ["no encoder"],
+        ["256 numbers"],
+    ]
+    assert [len(axes.collections) for axes in other] == [1] * 5
+    assert "4 of 4 modes" in wide[0].get_title()
 
 
 def test_names_that_are_not_as_many_are_refused_before_anything_is_read() -> None:

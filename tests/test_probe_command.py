@@ -14,6 +14,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from lightning_gans import InputError
 from lightning_gans.__main__ import main as lightning
@@ -172,6 +173,35 @@ class TestNumbers:
         assert (line["error"], line["C"]) == pytest.approx((expected.error.mean, expected.C))
         assert line["features"] == f"{', '.join(layers)}, {'whole' if grid is None else 'pooled to 2x2'}"
 
+    @pytest.mark.parametrize("protocol", ["dcgan", "ali"])
+    def test_of_batch_norm_by_the_training_set(self, protocol: Any, monkeypatch: Any) -> None:
+        """By torch's own ``update_bn``."""
+        restored = Restored("teller")
+        layers = [*restored.model.discriminator.stages][:2]
+        options = ["--layers", *layers, f"--protocol={protocol}", "--per_class=3", "--draws=2"]
+        before, line = probe("svm", *options, of="teller"), probe("svm", *options, "--recompute_statistics", of="teller")
+        assert (line["recompute_statistics"], before["recompute_statistics"]) == (True, False)
+        assert line["protocol"] == f"{before['protocol']}; batch norm by the training set"
+        assert line["error"] != before["error"]
+
+        class Seen(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = restored.model
+
+            def forward(self, images: Tensor) -> Any:
+                return self.model.features(images, layers)
+
+        parts = [part for block in restored.data.real("train").split(500) for part in block.chunk(4)]
+        assert {len(part) for part in parts} == {125, 110, 108}
+        update_bn(parts, Seen())
+        restored.model.eval()
+        grid = 4 if protocol == "dcgan" else None
+        x, test_x = (pooled_features(restored.model, restored.data.real(split), layers, grid) for split in ("train", "test"))
+        sets = x, restored.labels("train"), test_x, restored.labels("test")
+        expected = svm_probe(*sets, protocol=protocol, held_out=287, per_class=3, draws=2)
+        assert (line["error"], line["C"]) == pytest.approx((expected.error.mean, expected.C))
+
     def test_of_neighbours_and_lines(self) -> None:
         sets = Restored().sets()
         for line, expected in (
@@ -304,6 +334,21 @@ def test_lines_are_added_to_the_run_and_beside_a_checkpoint_that_was_moved(here:
     assert json.loads((here / "probes.jsonl").read_text())["checkpoint"] == "moved.ckpt"
 
 
+def test_a_model_can_be_probed_on_other_data_of_another_size_and_both_are_said(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    arrays = {f"{split}_images": random.integers(0, 256, (60, 16, 16, 3), dtype=np.uint8) for split in ("train", "test")}
+    np.savez(here / "colours.npz", train_labels=np.arange(60) % 3, test_labels=np.arange(60) % 3, **arrays)
+    other = ["--data.dataset=colours.npz", "--data.image_size=8", "--data.channels=1"]
+    layers = [*Restored("teller").model.discriminator.stages][:2]
+    line = probe("svm", *other, "--layers", *layers, "--per_class=3", "--draws=2", "--recompute_statistics", of="teller")
+    assert (line["trained_on"], line["dataset"]) == ("digits", "colours")
+    assert "svm of Teller, step 2, on colours, trained on digits" in " ".join(capsys.readouterr().out.split())
+    assert probe("density", of="teller")["trained_on"] == "digits"
+    assert "trained on" not in capsys.readouterr().out
+
+
 def test_both_commands_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["lightning", "--help"])
     lightning()
@@ -357,6 +402,8 @@ def sorted_by_class(folder: Path) -> str:
         (["parzen", "--num_samples=-1"], "gaan", "--num_samples is -1"),
         (["knn", "--protocol=ali"], "gaan", "protocol"),
         (["knn", "--k=2000"], "gaan", "k is 2000"),
+        (["svm", "--recompute_statistics"], "gan", "GAN has no encoder, which svm needs; name layers with --layers"),
+        (["svm", "--recompute_statistics"], "gaan", "no batch norm is on the way to these features; leave --recompute_stati"),
     ],
 )
 @pytest.mark.usefixtures("here")

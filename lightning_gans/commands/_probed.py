@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from lightning_gans import checks
@@ -24,6 +25,7 @@ from lightning_gans.protocols import Condition, Generates, encodes, shows_featur
 
 GRID = 4
 """Maps of features are pooled to so many rows and columns."""
+_STATISTICS_BATCH = 128  # images, as in DCGAN's code
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Probed:
     model: Any
     data: Images
     given: argparse.Namespace
+    trained_on: str = ""
     protocol: str = ""
     seen: str = ""
 
@@ -68,22 +71,40 @@ class Probed:
 
     def features(self, split: str, grid: int | None = GRID, rows: Tensor | None = None) -> Tensor:
         """``(N, D)``: the latents, or the named layers with maps pooled to ``grid`` x ``grid``; of all samples, or some."""
+        self._check_features()
+        layers = self.given.layers
+        pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"
+        self.seen = f"{', '.join(layers)}, {pooled}" if layers else "latents"
+        rows = torch.arange(self.data.size(split)) if rows is None else rows
+        blocks = zip(self.images(split, rows), rows.split(BLOCK), strict=True)
+        return torch.cat([self._see(split, *block, grid) for block in blocks])
+
+    def recompute_statistics(self) -> None:
+        """Have batch norm normalise by the training set, as it is normalised in batches of about 128 (DCGAN's code for SVHN).
+
+        Running averages of the training are lost.
+        """
+        self._check_features()
+        rows = torch.arange(self.data.size("train"))
+        with fresh_statistics(self.model):
+            for images, of in zip(self.images("train", rows), rows.split(BLOCK), strict=True):
+                parts = -(-len(of) // _STATISTICS_BATCH)
+                for part in zip(images.chunk(parts), of.chunk(parts), strict=True):
+                    self._see("train", *part, None)
+
+    def _see(self, split: str, images: Tensor, rows: Tensor, grid: int | None) -> Tensor:
+        """``(N, D)``: what is probed of some images of a split, with their numbers."""
+        if self.given.layers:
+            return pooled_features(self.model, images, self.given.layers, grid)
+        return self.model.encode(images, self.conditions(split, rows)).flatten(1).float().cpu()
+
+    def _check_features(self) -> None:
         model, layers = self.model, self.given.layers
         if not (shows_features if layers else encodes)(model):
             lacks = "method features to show layers with" if layers else "encoder"
             other = (encodes if layers else shows_features)(model)
             instead = f"; {'leave --layers out' if layers else 'name layers with --layers'}" if other else ""
             raise InputError(f"{type(model).__name__} has no {lacks}, which {self.given.kind} needs{instead}")
-        pooled = "whole" if grid is None else f"pooled to {grid}x{grid}"
-        self.seen = f"{', '.join(layers)}, {pooled}" if layers else "latents"
-
-        def seen(images: Tensor, rows: Tensor) -> Tensor:
-            if layers:
-                return pooled_features(self.model, images, layers, grid)
-            return self.model.encode(images, self.conditions(split, rows)).flatten(1).float().cpu()
-
-        rows = torch.arange(self.data.size(split)) if rows is None else rows
-        return torch.cat([seen(*block) for block in zip(self.images(split, rows), rows.split(BLOCK), strict=True)])
 
     def images(self, split: str, rows: Tensor | None = None) -> Iterator[Tensor]:
         """Samples of a split, all or some by number, a block at a time, on the model's device."""
@@ -121,3 +142,23 @@ class Probed:
             what = f"class {min(missing)} is missing in the {len(held)} training samples for validation, or in the others"
             raise InputError(f"{what}; give another --data.held_out, a number of samples that are drawn at random")
         return train, held
+
+
+@contextmanager
+def fresh_statistics(model: nn.Module) -> Iterator[None]:
+    """Within the block batch norm normalises by the batch; after it by the means of the statistics of all these batches.
+
+    Raises:
+        InputError: no batch norm with running averages was met.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    layers = [layer for layer in layers if layer.track_running_stats]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain mean
+        layer.train()
+    yield
+    for layer in layers:
+        layer.eval()
+    if not any(int(layer.num_batches_tracked or 0) for layer in layers):
+        raise InputError("no batch norm is on the way to these features; leave --recompute_statistics out")

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import get_args
 
 from lightning_gans.commands._pictures import save_and_say
+from lightning_gans.errors import InputError
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import KINDS, draw
-from lightning_gans.figures.subject import Way
+from lightning_gans.figures.subject import Subject, Way, Without
 from lightning_gans.restore import Weights, restore
 
 _OWN = ("seed", "num_images", "path", "draw")  # options of the pictures that are the command's, too
+_OF_KINDS = ("without", "terms", "along")  # and those of some kinds alone
 
 
 def main(args: list[str]) -> None:
@@ -31,6 +33,14 @@ def main(args: list[str]) -> None:
     parser.add_argument("--weights", choices=get_args(Weights), default="raw", help="of the generator (default: %(default)s)")
     condition_help = "of a conditional model: labels as 7 or cat,dog, or Smiling=1,Male=0; those of test samples where none"
     parser.add_argument("--condition", metavar="WHAT", help=condition_help)
+    without_help = "of conditions: latents that are 0, or no label (or attribute), which shows what the other one does alone"
+    parser.add_argument("--without", choices=get_args(Without), help=without_help)
+    terms_help = (
+        'of arithmetic: "3,5,9 - 1,2,4 + 7,8,20", each the mean latent of samples by number, which count from 0 by row in the '
+        'picture samples of the same --seed and --num_images; or of test images: "Smiling,Male=0 - Male=0,Smiling=0 + Male"'
+    )
+    parser.add_argument("--terms", metavar="SUM", help=terms_help)
+    parser.add_argument("--along", action="store_true", help="of arithmetic: move samples along the sum of the terms")
     given, others = parser.parse_known_args(args)
     own = {f"--pictures.{name}": getattr(given, name) for name in _OWN if getattr(given, name) is not None}
     options = [*others, *(f"{name}={value}" for name, value in own.items())]
@@ -39,8 +49,20 @@ def main(args: list[str]) -> None:
     subject = pictures.subject(model, data, step, given.weights)
     if given.condition is not None:
         subject.chosen = choose(given.condition, model, data)
+    _tell(subject, given)
     with evaluating(model):
         figure = draw(given.kind, subject)
     kind = f"{given.kind}{'_ema' if given.weights == 'ema' else ''}"
     file = given.out or given.ckpt_path.with_name(f"{given.ckpt_path.stem}_{kind}.png")
     save_and_say(figure, file)
+
+
+def _tell(subject: Subject, given: argparse.Namespace) -> None:
+    """Give the subject what its kind alone takes."""
+    for name in _OF_KINDS:
+        if not (value := getattr(given, name)):
+            continue
+        taking = [kind for kind, module in KINDS.items() if name in getattr(module, "OPTIONS", ())]
+        if given.kind not in taking:
+            raise InputError(f"--{name} is of the picture {' or '.join(taking)}, and {given.kind} does without; leave it out")
+        setattr(subject, name, value)

@@ -35,7 +35,7 @@ from lightning_gans.evaluation.probes.likelihood import HasLikelihood, log_likel
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.protocols import classifies, encodes
 from lightning_gans.randomness import global_seed, keyed_generator
-from lightning_gans.restore import Weights, restore
+from lightning_gans.restore import Weights, restore, trained_on
 
 
 def _svm(probed: Probed) -> list[Measure]:
@@ -45,6 +45,8 @@ def _svm(probed: Probed) -> list[Measure]:
     if given.labels is not None:
         given.per_class = share_of_each(y, given.labels)
     balanced_draw(y, given.per_class, given.seed, "test", 0)  # refuses too few examples before anything takes time
+    if given.recompute_statistics:
+        probed.recompute_statistics()
     grid = None if given.protocol == "ali" else GRID
     splits = ["train", *({probed.validation[0]} - {"train"})]
     train = torch.cat([probed.features(split, grid) for split in splits]), np.concatenate([y, held])
@@ -52,6 +54,7 @@ def _svm(probed: Probed) -> list[Measure]:
     probe = svm_probe(*train, probed.features("test", grid), test_labels, held_out=len(held), **settings)
     spread = "1.96 std" if given.protocol == "dcgan" else "std"
     probed.protocol = f"{given.protocol}, {given.per_class} of each class a draw, {len(held)} held out"
+    probed.protocol += "; batch norm by the training set" if given.recompute_statistics else ""
     error, validation = Measure.of("error", probe.error, spread), Measure.of("validation_error", probe.validation, spread)
     return [error, validation, Measure("C", probe.C)]
 
@@ -198,11 +201,13 @@ def main(args: list[str]) -> None:
             f"{data.name} has no test split, and {given.kind} would be tested on what it learns from; "
             "set --data.held_out, in the training too"
         )
-    probed = Probed(model, data, given)
+    probed = Probed(model, data, given, trained_on(given.ckpt_path))
     with evaluating(model):
         measures = KINDS[given.kind](probed)
     console = Console()
-    console.print(_table(f"{given.kind} of {type(model).__name__}, step {step}, on {data.name}", measures))
+    learnt = probed.trained_on
+    elsewhere = f", trained on {learnt}" if learnt not in (data.name, data.dataset) else ""
+    console.print(_table(f"{given.kind} of {type(model).__name__}, step {step}, on {data.name}{elsewhere}", measures))
     console.print("; ".join(filter(None, [probed.seen, probed.protocol])), markup=False, highlight=False, soft_wrap=True)
     folder = given.ckpt_path.parent
     file = (folder.parent if folder.name == "checkpoints" else folder) / "probes.jsonl"
@@ -234,6 +239,11 @@ def _parser() -> argparse.ArgumentParser:
     of["svm"].add_argument("--protocol", choices=["dcgan", "ali"], default="dcgan", help="(default: %(default)s)")
     of["svm"].add_argument("--per_class", type=int, default=100, help="examples of a class in a draw (default: %(default)s)")
     of["svm"].add_argument("--draws", type=int, default=100, help="for testing (default: %(default)s)")
+    of["svm"].add_argument(
+        "--recompute_statistics",
+        action="store_true",
+        help="of batch norm: over the training set, as DCGAN's code for SVHN does",
+    )
     for name in ("knn", "linear"):
         of[name].add_argument("--draws", type=int, default=10, help="of --labels examples (default: %(default)s)")
     of["knn"].add_argument("--k", type=int, default=1, help="neighbours (default: %(default)s)")
@@ -268,6 +278,7 @@ def _describe(probed: Probed, step: int) -> dict[str, Any]:
         "checkpoint": given.ckpt_path.name,
         "step": step,
         "model": type(probed.model).__name__,
+        "trained_on": probed.trained_on,
         "dataset": data.name,
         **({"partial": data.partial} if data.partial else {}),
         "data": {split: data.fingerprint(split) for split in data.opened.splits},

@@ -19,7 +19,7 @@ from lightning_gans.evaluation.counts.mixture import Protocol
 from lightning_gans.evaluation.features.find import describe_network
 from lightning_gans.evaluation.features.inception import Precision
 from lightning_gans.evaluation.measure import Evaluator
-from lightning_gans.evaluation.metrics.modes import has_stacked_digits
+from lightning_gans.evaluation.metrics.base import has_stacked_digits
 from lightning_gans.evaluation.real.images import RealImages
 from lightning_gans.evaluation.settings import Settings
 from lightning_gans.logs import data_of, log_best_and_last, log_numbers, one_axis, run_folder, step_of_weights

@@ -19,7 +19,7 @@ from lightning_gans.evaluation.features.classifiers import Classifier
 from lightning_gans.evaluation.metrics.base import Block, Comparison, Metric
 from lightning_gans.evaluation.real.images import RealSet
 from lightning_gans.evaluation.real.validation import validation_rows
-from lightning_gans.evaluation.samples.drawing import BLOCK, evaluating, samples
+from lightning_gans.evaluation.samples.drawing import BLOCK, conditioned_samples, evaluating
 from lightning_gans.evaluation.samples.quantise import to_uint8
 from lightning_gans.evaluation.samples.ranks import place, together
 from lightning_gans.protocols import Condition, Generates, to_device
@@ -112,10 +112,11 @@ class Evaluator:
         def condition(numbers: Tensor) -> Condition | None:
             return to_device(self.condition(numbers), device)
 
-        drawn = samples(model, self.num_samples, self.seed, *place(), condition)
+        drawn = conditioned_samples(model, self.num_samples, self.seed, *place(), condition)
         total = -(-self.num_samples // (BLOCK * world_size()))
-        for block in tqdm(drawn, "measuring samples", total, delay=5, leave=False, disable=place()[0] > 0):
-            yield Block(block if self._comparison.of_points else self._as_bytes(block), self._comparison)
+        for block, under in tqdm(drawn, "measuring samples", total, delay=5, leave=False, disable=place()[0] > 0):
+            made = block if self._comparison.of_points else self._as_bytes(block)
+            yield Block(made, self._comparison, asked_for=under)
 
     def _reconstructed(self, model: Any, device: torch.device) -> Iterator[Block]:
         """This rank's share of the real images, as the model gives them back under their own conditions."""

@@ -1,4 +1,4 @@
-"""Models on the same points with latents of two numbers, side by side."""
+"""Models on the same points side by side, with latents of two numbers where they have such."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Column:
         labels: the component of each test point ``(N,)``; none where nobody knows.
         extent: of the data.
         reach: of the prior.
+        latents: numbers of one; the rows of latents are ``None`` unless there are two.
         modes: how many of how many components have a sample; none where the data has none.
         draws: whether latents are draws of the posterior.
     """
@@ -49,6 +50,7 @@ class Column:
     labels: Tensor | None
     extent: float
     reach: float
+    latents: int
     modes: tuple[int, int] | None
     draws: bool
 
@@ -58,7 +60,7 @@ def column(name: str, subject: Subject) -> Column:
 
     Args:
         name: of the column.
-        subject: a model that generates from two latent numbers, and points in the plane; it draws latents if it is to.
+        subject: a model that generates, and points in the plane; it draws latents if it is to.
     """
     data, prior = subject.data, subject.model.prior
     rows = subject.rows(min(POINTS, data.size("test")))
@@ -67,15 +69,18 @@ def column(name: str, subject: Subject) -> Column:
     codes = subject.encode(rows, **subject.noise) if encodes(subject.model) else None
     again = None if codes is None else subject.decode(codes, rows)
     made = subject.decode(z, rows)
-    shown = [each if each is None else each.float().cpu() for each in (real, codes, again, z, made)]
+    of_two = prior.dim == 2
+    panels = real, codes if of_two else None, again, z if of_two else None, made
+    shown = [each if each is None else each.float().cpu() for each in panels]
     reach = _REACH * prior.std if isinstance(prior, Normal) else 1.1 * float(z.abs().max())
-    return Column(name, shown, subject.labels(rows), data.extent, reach, _modes(subject, made), subject.draws)
+    return Column(name, shown, subject.labels(rows), data.extent, reach, prior.dim, _modes(subject, made), subject.draws)
 
 
 def draw(columns: Sequence[Column], dataset: str) -> Figure:
     """Fig. 8 of ALI (Dumoulin et al., 2017): a column a model; test points, their latents, reconstructions, prior and samples.
 
-    The first three rows are coloured by the component that a test point is of. Models without an encoder leave two of them out.
+    The first three rows are coloured by the component that a test point is of. Models without an encoder leave two of them out,
+    those with other than two latent numbers the rows of these.
     """
     figure = Figure(figsize=(2.7 * len(columns) + 0.5, 2.6 * len(_ROWS) + 1.2), layout="constrained")
     grid = figure.subplots(len(_ROWS), len(columns), squeeze=False)
@@ -86,7 +91,8 @@ def draw(columns: Sequence[Column], dataset: str) -> Figure:
         for row, points in enumerate(shown.rows):
             limit = shown.reach if row in _OF_LATENTS else 1.2 * shown.extent
             labels = shown.labels if row < _OF_LATENTS[1] else None
-            _scatter(grid[row, number], points, labels, limit)
+            lacking = f"{shown.latents} numbers" if row in _OF_LATENTS and shown.latents != 2 else "no encoder"
+            _scatter(grid[row, number], points, labels, limit, lacking)
     for row, name in enumerate(_ROWS):
         grid[row, 0].set_ylabel(name, fontsize=10)
     counted = "; modes that have a sample (ALI's rule)" if any(shown.modes for shown in columns) else ""
@@ -121,13 +127,13 @@ def _modes(subject: Subject, samples: Tensor) -> tuple[int, int] | None:
     return int(metric.covered("ali")), len(centres)
 
 
-def _scatter(axes: Axes, points: Tensor | None, labels: Tensor | None, limit: float) -> None:
-    """Points in the square of half a side ``limit``, and how many of them are beyond it."""
+def _scatter(axes: Axes, points: Tensor | None, labels: Tensor | None, limit: float, lacking: str) -> None:
+    """Points in the square of half a side ``limit``, and how many of them are beyond it; why there are none where so."""
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.tick_params(labelsize=7)
     if points is None:
         axes.set(xticks=[], yticks=[])
-        axes.text(0, 0, "no encoder", ha="center", va="center", color="0.4")
+        axes.text(0, 0, lacking, ha="center", va="center", color="0.4")
         return
     colours = component_colours(int(labels.max()) + 1) if labels is not None else []
     of_each = ORANGE if labels is None else [colours[label] for label in labels.tolist()]

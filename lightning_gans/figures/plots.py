@@ -48,31 +48,42 @@ def save_grid(images: Tensor, file: Path, columns: int | None = None) -> None:
     save_image((images + 1) / 2, file, nrow=columns, padding=1, pad_value=0.5)
 
 
-def grids(panels: Sequence[tuple[str, Tensor, int]]) -> Figure:
-    """Grids of images one below the other, in PNG files with whole pixels for each pixel.
+def grids(panels: Sequence[tuple[str, Tensor, int]], across: int = 1) -> Figure:
+    """Grids of images one below the other, or several side by side, in PNG files with whole pixels for each pixel.
 
     Args:
-        panels: title, images ``(N, C, H, W)`` in [-1, 1], and the number of columns.
+        panels: title, images ``(N, C, H, W)`` in [-1, 1], and the number of columns; by row. Without images the place is empty.
+        across: how many side by side.
     """
     zoom = max(1, round(56 / panels[0][1].shape[-2]))
-    shown = [to_bytes(images).cpu().repeat_interleave(zoom, -2).repeat_interleave(zoom, -1) for _, images, _ in panels]
-    tables = [make_grid(i, columns, padding=3, pad_value=128) for i, (*_, columns) in zip(shown, panels, strict=True)]
+    tables = [_tiled(images, zoom, columns) for _, images, columns in panels]
     margin = 10
-    width = max(480, *(table.shape[-1] for table in tables)) + 2 * margin
-    titles = [textwrap.fill(title, (width - 2 * margin) // 8) for title, *_ in panels]
-    heads = [18 * (1 + title.count("\n")) + margin for title in titles]
-    height = sum(table.shape[-2] for table in tables) + sum(heads) + margin
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    top = height
-    for title, head, table in zip(titles, heads, tables, strict=True):
-        _, rows, columns = table.shape
-        figure.text(margin / width, (top - head / 2 - 1) / height, title, fontsize=8.5, va="center")
-        top -= head + rows
-        axes = figure.add_axes((margin / width, top / height, columns / width, rows / height))
-        axes.imshow(table.permute(1, 2, 0).numpy(), interpolation="nearest", aspect="auto")
-        axes.set_axis_off()
-        axes.set_label(title)
+    width = max(480 // across, *(table.shape[-1] for table in tables))
+    titles = [textwrap.fill(title, width // 8) for title, *_ in panels]
+    rows = [range(start, min(start + across, len(panels))) for start in range(0, len(panels), across)]
+    heads = [max(18 * (1 + titles[n].count("\n")) + margin for n in row) for row in rows]
+    heights = [max(tables[n].shape[-2] for n in row) for row in rows]
+    wide, tall = across * (width + margin) + margin, sum(heads) + sum(heights) + margin
+    figure = Figure(figsize=(wide / DPI, tall / DPI), dpi=DPI)
+    top = tall
+    for row, head, height in zip(rows, heads, heights, strict=True):
+        for place, n in enumerate(row):
+            left, (_, high, across_it) = margin + place * (width + margin), tables[n].shape
+            figure.text(left / wide, (top - head / 2 - 1) / tall, titles[n], fontsize=8.5, va="center")
+            axes = figure.add_axes((left / wide, (top - head - high) / tall, across_it / wide, high / tall))
+            axes.imshow(tables[n].permute(1, 2, 0).numpy(), interpolation="nearest", aspect="auto")
+            axes.set_axis_off()
+            axes.set_label(panels[n][0])
+        top -= head + height
     return figure
+
+
+def _tiled(images: Tensor, zoom: int, columns: int) -> Tensor:
+    """uint8 ``(3, H, W)``: images in rows, each pixel so many across; a white one where there are none."""
+    if not len(images):
+        return torch.full((3, 1, 1), 255, dtype=torch.uint8)
+    shown = to_bytes(images).cpu().repeat_interleave(zoom, -2).repeat_interleave(zoom, -1)
+    return make_grid(shown, columns, padding=3, pad_value=128)
 
 
 def table(images: Tensor, columns: Sequence[str], title: str, rows: Sequence[str] = ()) -> Figure:
@@ -85,15 +96,17 @@ def table(images: Tensor, columns: Sequence[str], title: str, rows: Sequence[str
         rows: their names, left of them; none for no names.
     """
     _, count, _, height, width = images.shape
-    zoom, margin, head, slanted = max(1, round(56 / height)), 10, 40, 110 if columns else 0
+    zoom, margin, slanted = max(1, round(56 / height)), 10, 110 if columns else 0
     left = margin + (12 + 7 * max(map(len, rows)) if rows else 0)
     framed = torch.nn.functional.pad(to_bytes(images).cpu(), (0, 3, 0, 3), value=255)
     pixels = framed.repeat_interleave(zoom, -2).repeat_interleave(zoom, -1).expand(-1, -1, 3, -1, -1)
     shown = pixels.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    tall = shown.shape[0] + head + slanted + margin
     wide = left + max(480, shown.shape[1] + slanted // 2) + margin
+    title = textwrap.fill(title, (wide - 2 * margin) // 8)
+    head = max(40, 18 * (1 + title.count("\n")) + margin)
+    tall = shown.shape[0] + head + slanted + margin
     figure = Figure(figsize=(wide / DPI, tall / DPI), dpi=DPI)
-    figure.text(margin / wide, 1 - head / 2 / tall, textwrap.fill(title, (wide - 2 * margin) // 8), fontsize=8.5, va="center")
+    figure.text(margin / wide, 1 - head / 2 / tall, title, fontsize=8.5, va="center")
     axes = figure.add_axes((left / wide, margin / tall, shown.shape[1] / wide, shown.shape[0] / tall))
     axes.imshow(shown.numpy(), interpolation="nearest", aspect="auto")
     across, down = (

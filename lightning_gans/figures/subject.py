@@ -18,6 +18,7 @@ from lightning_gans.protocols import Condition, encodes, to_device
 from lightning_gans.randomness import keyed_generator
 
 Way = Literal["linear", "prior"]
+Without = Literal["latent", "label"]
 BATCH = 250  # samples that a network is given at a time
 COLUMNS = 10  # images in a row
 
@@ -38,6 +39,9 @@ class Subject:
         chosen: what samples are made under; none for what travels with test samples.
         path: of all ways between latents; none for the prior's between its draws, and straight ones between test images.
         draw: whether the codes of test samples are draws of a stochastic encoder, and not its means.
+        without: what is left out of samples under several conditions.
+        terms: what latent arithmetic adds and takes away.
+        along: whether samples are moved along the sum of these.
     """
 
     model: Any
@@ -51,6 +55,9 @@ class Subject:
     chosen: Chosen | None = None
     path: Way | None = None
     draw: bool = False
+    without: Without | None = None
+    terms: str | None = None
+    along: bool = False
 
     @property
     def name(self) -> str:
@@ -90,10 +97,18 @@ class Subject:
         """The same noise each time: ``num_images`` images, or ``num_points`` points."""
         return self._make(self.num_points if self.points else self.num_images)
 
+    @property
+    def latents(self) -> Tensor:
+        """Those of ``samples`` ``(N, dim)``, which a model draws of its prior by the same generator."""
+        return self.model.prior.sample(len(self.samples), self._generator)
+
+    @property
+    def _generator(self) -> torch.Generator:
+        return keyed_generator("pictures", self.seed)
+
     def _make(self, n: int) -> Tensor:
-        generator = keyed_generator("pictures", self.seed)
         rows = self.rows(n)
-        return self.model.sample(n, self._wanted(rows, _turns(rows)), generator=generator).float().cpu()
+        return self.model.sample(n, self._wanted(rows, _turns(rows)), generator=self._generator).float().cpu()
 
     def rows(self, n: int) -> Tensor:
         """Numbers of ``n`` test samples, the same each time, in no order: datasets may be sorted by class."""

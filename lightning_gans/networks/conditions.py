@@ -12,6 +12,8 @@ from lightning_gans.errors import InputError
 from lightning_gans.networks.layers import Activation, Maxout, Norm, activation, check_sizes, normalisation
 
 Conditions: TypeAlias = Tensor | Mapping[str, Tensor]
+NO_LABEL = -1
+"""In the place of a label: zeros instead of its numbers. For pictures of a trained network; ``check`` refuses it."""
 
 
 class Condition(nn.Module):
@@ -39,7 +41,7 @@ class Condition(nn.Module):
 
 
 class LabelCondition(Condition):
-    """Labels, int64 ``(N,)`` in [0, classes), as one-hot vectors or as an embedding.
+    """Labels, int64 ``(N,)`` in [0, classes), as one-hot vectors or as an embedding; zeros for ``NO_LABEL``.
 
     Args:
         classes: how many there are.
@@ -76,7 +78,8 @@ class LabelCondition(Condition):
     def forward(self, condition: Tensor) -> Tensor:
         self._check_kind(condition)
         if self.weight is not None:
-            return self.finish(nn.functional.embedding(condition, self.weight))
+            there = (condition > NO_LABEL)[:, None].to(self.weight.dtype)
+            return self.finish(there * nn.functional.embedding(condition.clamp(min=0), self.weight))
         return (condition[:, None] == torch.arange(self.classes, device=condition.device)).float()
 
     def check(self, condition: Conditions) -> None:

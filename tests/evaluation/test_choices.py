@@ -92,7 +92,8 @@ main(["fit", "--model=GAN", "--evaluation.metrics=[dullness]"])
 
 def test_an_unknown_metric_is_refused_with_the_names_of_those_that_exist() -> None:
     with pytest.raises(
-        InputError, match=r"names 'fdi', but must be of classify, clusters, diversity, fd, fid, is, kid.*, reconstruction"
+        InputError,
+        match=r"names 'fdi', but must be of classify, clusters, diversity, fd, fid, is, kid, label_agreement.*, reconstruction",
     ):
         Evaluation(["fd", "fdi"])
     assert [metric.name for metric in chosen(["is", "fd", "is"])] == ["is", "fd"]

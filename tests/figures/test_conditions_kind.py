@@ -12,10 +12,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.conditions import choose
 from lightning_gans.figures.kinds import draw, why_not
 from lightning_gans.figures.subject import Subject
+from lightning_gans.networks.conditions import NO_LABEL, LabelCondition
 from lightning_gans.networks.suggest import ConditionKind
 from tests.figures.test_attributes import Faces, names, tiles
 from tests.figures.test_conditions import Conditional, Numbered, Written
@@ -130,6 +132,73 @@ def test_latents_are_those_of_the_seed(data: Any) -> None:
     first, again, other = (made(subject(data, seed=seed))[0] for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+class Networked(Conditional):
+    """Has networks that are told labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = LabelCondition(3)
+
+
+def without(what: Any, data: Any, condition: str | None = None, model: Any = None) -> tuple[Tensor, Tensor, Figure]:
+    it = subject(data, condition)
+    it.model, it.without = model or Networked(), what
+    return made(it)
+
+
+def test_without_the_latent_a_class_has_an_image_ten_in_a_row(tmp_path: Path) -> None:
+    z, given, figure = without("latent", Many())
+    assert not z.any()
+    assert given.tolist() == [*range(30)]
+    assert tiles(figure).shape[:2] == (3, 10)
+    assert row_names(figure) == ["0 to 9", "10 to 19", "20 to 29"]
+    plots.save(figure, tmp_path / "it.png")
+    assert shows(tmp_path / "it.png")
+    z, given, figure = without("latent", Numbered(), "c,a")
+    assert given.tolist() == [2, 0]
+    assert (names(figure), row_names(figure)) == (["c", "a"], [])
+    assert "with latent 0" in " ".join(figure.texts[0].get_text().split())
+
+
+@pytest.mark.parametrize(("data", "shape"), [(CelebA(), (4, 11)), (Faces(), (4, 1))], ids=["celeba", "faces"])
+def test_without_the_latent_attributes_are_those_of_the_picture_with_it(data: Any, shape: tuple[int, int]) -> None:
+    z, given, figure = without("latent", data)
+    assert not z.any()
+    assert torch.equal(given.unique(dim=0), made(subject(data))[1].unique(dim=0))
+    assert tiles(figure).shape[:2] == shape
+    assert "with latent 0" in " ".join(figure.texts[0].get_text().split())
+
+
+def test_without_a_label_samples_are_under_none(tmp_path: Path) -> None:
+    z, given, figure = without("label", Numbered())
+    assert given.tolist() == [NO_LABEL] * 40
+    assert len(z.unique(dim=0)) == 40
+    assert "no label" in figure.texts[0].get_text()
+    plots.save(figure, tmp_path / "it.png")
+    assert shows(tmp_path / "it.png")
+    _, given, _ = without("label", Faces(), model=Conditional())
+    assert given.tolist() == [[0.0] * 3] * 40
+
+
+@pytest.mark.parametrize("embedding", [None, 5])
+def test_a_network_makes_zeros_of_no_label_and_training_refuses_it(embedding: int | None) -> None:
+    condition = LabelCondition(4, embedding)
+    labels = torch.tensor([2, NO_LABEL, 0])
+    numbers = condition(labels)
+    assert not numbers[1].any()
+    torch.testing.assert_close(numbers[[0, 2]], condition(torch.tensor([2, 0])))
+    assert numbers[[0, 2]].any(dim=1).all()
+    with pytest.raises(InputError, match="the labels reach from -1 to 2, but there are 4 classes"):
+        condition.check(labels)
+
+
+def test_what_cannot_be_left_out_is_refused() -> None:
+    with pytest.raises(InputError, match="the networks of Conditional have no LabelCondition, which could do without a label"):
+        without("label", Numbered(), model=Conditional())
+    with pytest.raises(InputError, match="what was chosen by --condition cannot be left out"):
+        without("label", Numbered(), "c")
 
 
 class Conditioned(Plane):

@@ -43,8 +43,8 @@ def images_with_two_latents() -> Game:
     [
         (make_gan, ["latent_map"]),
         (make_gaan, ["latent_map"]),
-        (make_image_gaan, ["density", "interpolations"]),
-        (images_with_two_latents, ["density", "interpolations", "latent_map", "manifold"]),
+        (make_image_gaan, ["density", "interpolations", "neighbours"]),
+        (images_with_two_latents, ["density", "interpolations", "latent_map", "manifold", "neighbours"]),
     ],
 )
 def test_a_run_leaves_all_that_applies(make: Callable[[], Game], ends: list[str], tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_generator_that_gives_no_numbers_does_not_end_the_run(tmp_path: Path) 
     game.decode = decode  # type: ignore[method-assign]
     with pytest.warns(UserWarning, match="the picture density is left out"):
         fit(game, 1, made_images(tmp_path), callbacks=[Pictures(**SMALL)], default_root_dir=tmp_path)  # type: ignore[arg-type]
-    assert drawn(tmp_path) == ["interpolations", "reconstructions_0000001", "samples_0000001"]
+    assert drawn(tmp_path) == ["interpolations", "neighbours", "reconstructions_0000001", "samples_0000001"]
 
 
 def test_the_map_by_label_appears_with_a_classifier(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_loggers_get_every_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     make_images(tmp_path)
     fit(make_image_gaan(), 2, made_images(tmp_path), callbacks=[Pictures(**SMALL)], default_root_dir=tmp_path)  # type: ignore[arg-type]
     assert sorted(file for _, file in logged) == drawn(tmp_path)
-    assert {name for name, _ in logged} == {"density", "interpolations", "reconstructions", "samples"}
+    assert {name for name, _ in logged} == {"density", "interpolations", "neighbours", "reconstructions", "samples"}
 
 
 def test_data_that_does_not_say_what_it_is_still_gets_samples(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_seed_number_and_place_are_options(trained: Path, tmp_path: Path) -> Non
     [
         (
             ["sample"],
-            r"no such kind of picture as sample; GAAN on digits, step 2 has samples, rec.*, density, codes, manifold$",
+            r"no such kind of picture as sample; GAAN on digits, step 2 has samples, rec.*, codes, manifold, neighbours$",
         ),
         (["samples", "--out=/dev/null/x.png"], "cannot be written"),
         (["samples", "--data.root=7", "--data.nonsense=3"], "data.nonsense"),

@@ -17,7 +17,9 @@ from lightning_gans.evaluation.features.colours import classes_for, labels_for
 from lightning_gans.evaluation.features.find import FeatureNetwork
 from lightning_gans.evaluation.real.images import RealImages, RealSet
 from lightning_gans.evaluation.samples.ranks import gather_rows
-from lightning_gans.protocols import classifies, encodes
+from lightning_gans.protocols import Condition, classifies, encodes
+
+_MNIST_1K = "mnist1k"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Block:
         originals: what they are reconstructions of, real images in [-1, 1], if they are.
         classified: the model's logits of real samples ``(N, K)``, and their labels, int64 ``(N,)``, if it classifies them.
         for_validation: whether the samples are those for validation, and not of the split.
+        asked_for: what generated samples were drawn under, for models that take it.
     """
 
     samples: Tensor
@@ -81,6 +84,7 @@ class Block:
     originals: Tensor | None = None
     classified: tuple[Tensor, Tensor] | None = None
     for_validation: bool = False
+    asked_for: Condition | None = None
 
     @cached_property
     def features(self) -> Tensor:
@@ -91,6 +95,19 @@ class Block:
     def stored_features(self) -> Tensor:
         """The same on the processor."""
         return self.features.cpu()
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Of the classifier of the classes: of images ``(N, K)``, or of their three digits ``(N, 3, 10)``."""
+        comparison, classifier = self.comparison, self.comparison.classifier
+        assert classifier is not None
+        is_of_features = classifier is comparison.real.network
+        if is_of_features:  # so that images go through it once
+            return classifier.logits(self.features)
+        stacked = has_stacked_digits(comparison.data)
+        images = self.samples.flatten(0, 1)[:, None] if stacked else self.samples
+        logits = torch.cat([classifier.logits(classifier(batch)) for batch in images.split(comparison.real.batch_size)])
+        return logits.unflatten(0, (len(self.samples), -1)) if stacked else logits
 
 
 class Metric(ABC):
@@ -109,6 +126,7 @@ class Metric(ABC):
         needs_classifier: whether images are put into classes, by the classifier of ``classified_as``.
         needs_encoder: whether its blocks are of reconstructions of the real images, and not of samples.
         needs_classes: whether its blocks are of real samples that the model itself classifies.
+        needs_labels: whether its samples must be drawn by label, which is what is asked for.
         needs_validation: whether it is given blocks of the samples for validation before those.
         least_samples: generated samples that it takes at least, in features.
         least_real: real samples that it takes at least, in features.
@@ -123,6 +141,7 @@ class Metric(ABC):
     needs_classifier: ClassVar[bool] = False
     needs_encoder: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
     least_samples: ClassVar[int] = 2
     least_real: ClassVar[int] = 2
@@ -137,8 +156,8 @@ class Metric(ABC):
 
     @classmethod
     def classified_as(cls, dataset: str) -> str:
-        """The dataset whose classifier tells the classes of a dataset apart."""
-        return dataset
+        """The dataset whose classifier tells the classes of a dataset apart: of three digits in an image that of one."""
+        return "mnist" if dataset == _MNIST_1K else dataset
 
     @classmethod
     def why_not(cls, network: FeatureNetwork, data: RealImages) -> str | None:
@@ -150,6 +169,8 @@ class Metric(ABC):
         if self.comparison.of_points and not self.measures_points:
             return False
         if self.needs_network and not self.comparison.of_points and self.comparison.real.network is None:
+            return False
+        if self.needs_labels and not takes_labels(model, self.comparison.data):
             return False
         return not (self.needs_encoder and not encodes(model)) and not (self.needs_classes and not classifies(model))
 
@@ -213,3 +234,20 @@ class FeatureMetric(Metric):
         key = self.comparison.network.key
         suffix = "" if key == "fid" else f"_{key.removeprefix('fd_')}"
         return {f"{name}{suffix}": value for name, value in scores.items()}
+
+
+def has_stacked_digits(data: RealImages) -> bool:
+    """Whether the classes of an image are those of three digits in it."""
+    return data.name == _MNIST_1K
+
+
+def labels_in(condition: Condition | None) -> Tensor | None:
+    """The labels ``(N,)`` in what travels with samples, ``None`` where there are none."""
+    found = condition.get("labels") if isinstance(condition, dict) else condition
+    whole = found is not None and found.dim() == 1 and not found.is_floating_point()
+    return found if whole else None
+
+
+def takes_labels(model: Any, data: RealImages) -> bool:
+    """Whether samples of a model are drawn by label: it takes what travels with the data, and that has labels."""
+    return getattr(model, "conditional", False) and labels_in(data.conditions(data.splits[0], torch.arange(1))) is not None

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from lightning_gans.evaluation.counts.agreement import nmi_of_counts
+from lightning_gans.evaluation.counts.agreement import assigned_error, nmi_of_counts
 from lightning_gans.evaluation.metrics.base import Block, Metric
 from lightning_gans.losses import at_least_float32
 from lightning_gans.strategy import world_size
@@ -17,9 +17,14 @@ from lightning_gans.strategy import world_size
 class Clusters(Metric):
     """Error and normalised mutual information of the clusters that a model puts all real samples of the split into.
 
-    The error is that of the adversarial autoencoder (Makhzani et al. 2015, section 6), who print it in per cent: every cluster
-    takes the label of the one sample for validation that is most surely in it, and a sample is in its most probable cluster.
-    Those for validation are held out of training (``data.held_out``); without any they are the last of the training set.
+    ``clustering_error`` is that of the adversarial autoencoder (Makhzani et al. 2015, section 6), who print it in per cent:
+    every cluster takes the label of the one sample for validation that is most surely in it, and a sample is in its most
+    probable cluster. Those for validation are held out of training (``data.held_out``); without any they are the last of the
+    training set.
+
+    ``clustering_error_assigned`` is that of InfoGAN's codes (Chen et al. 2016, section 7.2: 5 % on MNIST): the samples of the
+    split themselves name the clusters, each by a class of its own so that the error is least, or where there are more clusters
+    than classes each by the class that is most frequent in it.
     """
 
     name = "clusters"
@@ -54,7 +59,11 @@ class Clusters(Metric):
         _, labels = _surer([heads for heads, _ in found])
         counts = torch.stack([counts for _, counts in found if counts is not None]).sum(0)
         right = (torch.arange(self._classes) == labels[:, None]) * counts  # a class of those for validation may be in no other
-        return {"clustering_error": 1 - int(right.sum()) / int(counts.sum()), "clustering_nmi": nmi_of_counts(counts)}
+        return {
+            "clustering_error": 1 - int(right.sum()) / int(counts.sum()),
+            "clustering_error_assigned": assigned_error(counts),
+            "clustering_nmi": nmi_of_counts(counts),
+        }
 
 
 def _surer(heads: list[Tensor | None]) -> Tensor:

@@ -6,15 +6,12 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lightning_gans.evaluation.counts.classes import ClassCoverage, StackedClassCoverage, perfect_sampler
 from lightning_gans.evaluation.counts.mixture import ModeCount, perfect_mixture
 from lightning_gans.evaluation.features.colours import classes_for
-from lightning_gans.evaluation.metrics.base import Block, Metric
+from lightning_gans.evaluation.metrics.base import Block, Metric, has_stacked_digits
 from lightning_gans.evaluation.real.images import RealImages
-
-_MNIST_1K = "mnist1k"
 
 
 class Modes(Metric):
@@ -36,10 +33,6 @@ class Modes(Metric):
         if len(data.shape) == 1:
             return 2_000
         return 25_600 if has_stacked_digits(data) else None
-
-    @classmethod
-    def classified_as(cls, dataset: str) -> str:
-        return "mnist" if dataset == _MNIST_1K else dataset
 
     def applies(self, model: Any) -> bool:
         if not self.comparison.of_points:
@@ -66,23 +59,10 @@ class Modes(Metric):
         return ClassCoverage(len(classes_for(classifier, data)), reference)
 
     def update(self, block: Block) -> None:
-        self._count.update(block.samples if self.comparison.of_points else self._logits(block))
+        self._count.update(block.samples if self.comparison.of_points else block.logits)
 
     def compute(self) -> dict[str, float]:
         return {name: float(value) for name, value in self._count.compute().items()}
-
-    def _logits(self, block: Block) -> Tensor:
-        """Of images ``(N, K)``, or of their three digits ``(N, 3, 10)``."""
-        classifier = self.comparison.classifier
-        assert classifier is not None
-        is_of_features = classifier is self.comparison.real.network
-        if is_of_features:  # so that images go through it once
-            return classifier.logits(block.features)
-        stacked = has_stacked_digits(self.comparison.data)
-        images = block.samples.flatten(0, 1)[:, None] if stacked else block.samples
-        batches = images.split(self.comparison.real.batch_size)
-        logits = torch.cat([classifier.logits(classifier(batch)) for batch in batches])
-        return logits.unflatten(0, (len(block.samples), -1)) if stacked else logits
 
     def floor(self) -> dict[str, float]:
         data, protocol, n = self.comparison.data, self.comparison.protocol, self.comparison.num_samples
@@ -103,8 +83,3 @@ class Modes(Metric):
     @property
     def _counts_colours(self) -> bool:
         return self.comparison.classifier is not None and self.comparison.classifier.colour_of is not None
-
-
-def has_stacked_digits(data: RealImages) -> bool:
-    """Whether the classes of an image are those of three digits in it."""
-    return data.name == _MNIST_1K

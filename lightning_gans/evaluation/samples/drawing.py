@@ -49,9 +49,22 @@ def samples(
     world_size: int = 1,
     condition: Callable[[Tensor], Condition | None] = lambda numbers: None,
 ) -> Iterator[Tensor]:
-    """This rank's share of ``n`` samples, in blocks with noise keyed by (seed, block): the same n for any number of ranks.
+    """What ``conditioned_samples`` gives, without the conditions."""
+    return (block for block, _ in conditioned_samples(model, n, seed, rank, world_size, condition))
 
-    Ranks have consecutive blocks, so that all shares after each other are the n samples in their order.
+
+def conditioned_samples(
+    model: Generates,
+    n: int,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+    condition: Callable[[Tensor], Condition | None] = lambda numbers: None,
+) -> Iterator[tuple[Tensor, Condition | None]]:
+    """This rank's share of ``n`` samples, each with what it was drawn under.
+
+    They come in blocks with noise keyed by (seed, block): the same n for any number of ranks. Ranks have consecutive blocks, so
+    that all shares after each other are the n samples in their order.
 
     Args:
         model: what is sampled from.
@@ -64,4 +77,5 @@ def samples(
     blocks = -(-n // BLOCK)
     for block in range(-(-rank * blocks // world_size), -(-(rank + 1) * blocks // world_size)):
         numbers = torch.arange(block * BLOCK, min((block + 1) * BLOCK, n))
-        yield model.sample(len(numbers), condition(numbers), generator=keyed_generator("evaluation", seed, block))
+        under = condition(numbers)
+        yield model.sample(len(numbers), under, generator=keyed_generator("evaluation", seed, block)), under

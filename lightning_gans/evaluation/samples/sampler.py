@@ -58,6 +58,7 @@ class _Sampler(nn.Module):
         except ValueError:  # of some functions written in C
             taken = {}  # type: ignore[assignment]
         self.keywords = [name for name in _NOISE if name in taken]
+        self.conditional = "condition" in self.keywords
         needed = [name for name, one in taken.items() if one.default is one.empty and one.kind == one.POSITIONAL_OR_KEYWORD]
         self.second = len(needed) == 2 and needed[1] not in _NOISE  # a generator by another name
 

@@ -8,6 +8,7 @@ A kind NAME is ``kinds/NAME.py`` with
 It may have
 
 - ``EACH_TIME = True``: it is drawn as training goes on and not only at its end;
+- ``OPTIONS``, names of what it alone is told by the subject;
 - ``PLACE``, its number in lists; those without one come last, by name;
 - ``keep(subject) -> Tensor``, what of each time is needed to show the way of the training, and
   ``over_training(subject, times) -> Figure``, which shows it from (title, what was kept) of some of the times, in their order;

@@ -12,8 +12,10 @@ from torch import Tensor
 from lightning_gans.figures import plots
 from lightning_gans.figures.conditions import Chosen, class_names
 from lightning_gans.figures.subject import COLUMNS, Subject, no_data
+from lightning_gans.networks.conditions import NO_LABEL, LabelCondition
 from lightning_gans.randomness import keyed_generator
 
+OPTIONS = ("without",)
 _MOST_ROWS, _FEWEST_COLUMNS, _LONGEST_NAME = 20, 3, 30
 # ALI's Fig. 7: what each row has, and what its columns (b) to (l) have besides; + goes on from the column before
 _ROWS = {
@@ -46,13 +48,22 @@ def draw(subject: Subject) -> Figure:
     expression by column, every other attribute 0. Of other attributes one a row, which alone is 1; of labels a class a row; a
     latent a column. That is ``num_images`` in all, but 3 to 10 columns, and 20 rows at most. What was chosen are the rows of
     classes, or takes the place of the zeros of attributes that the picture does not set.
+
+    ``without`` the latent all of its numbers are 0, and a condition has one image; without the label samples are under none:
+    zeros in its place, in a grid of ``num_images`` latents.
     """
+    if subject.without == "label":
+        return _without_label(subject)
+    if subject.without == "latent" and subject.data.condition_name == "labels":
+        return _labels_alone(subject)
     names, values, what = _rows(subject)
     fig7 = values.dim() == 3
-    count = values.shape[1] if fig7 else min(COLUMNS, max(_FEWEST_COLUMNS, subject.num_images // len(names)))
+    few = 1 if subject.without else min(COLUMNS, max(_FEWEST_COLUMNS, subject.num_images // len(names)))
+    count = values.shape[1] if fig7 else few
     given = values.flatten(0, 1) if fig7 else values.repeat_interleave(count, dim=0)
-    z = subject.model.prior.sample(1 if fig7 else count, keyed_generator("conditions", subject.seed))
-    made = replace(subject, chosen=Chosen("", given)).decode(z.repeat(len(given) // len(z), 1), torch.arange(len(given)))
+    z = _latents(subject, 1 if fig7 else count)
+    made = _under(subject, z.repeat(len(given) // len(z), 1), given)
+    what += ", with latent 0" if subject.without else ""
     return plots.table(made.unflatten(0, (-1, count)), [*_COLUMNS] if fig7 else [], f"{what}, {subject.name}", names)
 
 
@@ -64,16 +75,68 @@ def why_not(subject: Subject) -> str | None:
         return problem
     if getattr(subject.data, "condition_name", None) not in ("labels", "attributes"):
         return "conditions of the data are neither labels nor attributes"
+    if subject.without == "label":
+        return _no_way_without_label(subject)
     return "samples are points and no images" if subject.points else None
+
+
+def _latents(subject: Subject, count: int) -> Tensor:
+    """``(count, dim)``: draws of the prior, or zeros where latents are left out."""
+    prior = subject.model.prior
+    if subject.without == "latent":
+        return torch.zeros(count, prior.dim)
+    return prior.sample(count, keyed_generator("conditions", subject.seed))
+
+
+def _under(subject: Subject, z: Tensor, conditions: Tensor) -> Tensor:
+    """What latents are decoded to, each under its own condition."""
+    return replace(subject, chosen=Chosen("", conditions)).decode(z, torch.arange(len(conditions)))
+
+
+def _labels_alone(subject: Subject) -> Figure:
+    """An image a class, ten in a row."""
+    names, values = _classes(subject)
+    made = _under(subject, _latents(subject, len(values)), values)
+    white = torch.ones(-len(made) % COLUMNS, *made.shape[1:]) if len(made) > COLUMNS else made[:0]
+    one_row = len(made) <= COLUMNS
+    shown = torch.cat([made, white]).unflatten(0, (-1, len(made) if one_row else COLUMNS))
+    parts = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
+    rows = [] if one_row else [f"{part[0]} to {part[-1]}" for part in parts]
+    title = f"an image a class in their order, with latent 0, {subject.name}"
+    return plots.table(shown, names if one_row else [], title, rows)
+
+
+def _without_label(subject: Subject) -> Figure:
+    """A grid of samples under no condition."""
+    count = subject.num_images
+    of_attributes = subject.data.condition_name == "attributes"
+    none = torch.zeros(count, len(subject.data.attributes)) if of_attributes else torch.full((count,), NO_LABEL)
+    what = "all attributes 0" if of_attributes else "no label: zeros in the place of its numbers"
+    made = _under(subject, _latents(subject, count), none)
+    return plots.grids([(f"samples with {what}, {subject.name}", made, max(1, round(count**0.5)))])
+
+
+def _no_way_without_label(subject: Subject) -> str | None:
+    if subject.chosen is not None:
+        return "what was chosen by --condition cannot be left out; give --condition or --without label"
+    has_them = any(isinstance(module, LabelCondition) for module in subject.model.modules())
+    if subject.data.condition_name == "labels" and not has_them:
+        return f"the networks of {type(subject.model).__name__} have no LabelCondition, which could do without a label"
+    return "samples are points and no images" if subject.points else None
+
+
+def _classes(subject: Subject) -> tuple[list[str], Tensor]:
+    """Names of the classes, all or those that were chosen, and their numbers."""
+    names, chosen = class_names(subject.data), subject.chosen
+    shown = torch.arange(len(names)) if chosen is None else torch.tensor([*dict.fromkeys(chosen.values.tolist())])
+    return [_short(names[number]) for number in shown.tolist()], shown
 
 
 def _rows(subject: Subject) -> tuple[list[str], Tensor, str]:
     """Names of the rows, the condition of each ``(rows,)`` or ``(rows, A)``, of Fig. 7 of each cell, and what is shown."""
     data, chosen = subject.data, subject.chosen
     if data.condition_name == "labels":
-        names = class_names(data)
-        shown = torch.arange(len(names)) if chosen is None else torch.tensor([*dict.fromkeys(chosen.values.tolist())])
-        return _first([names[number] for number in shown.tolist()], shown, "class")
+        return _first(*_classes(subject), "class")
     there = list(data.attributes)
     others = torch.zeros(1, len(there)) if chosen is None else chosen.values
     if {*_USED} <= {*there}:
@@ -91,5 +154,8 @@ def _rows(subject: Subject) -> tuple[list[str], Tensor, str]:
 def _first(names: list[str], values: Tensor, kind: str) -> tuple[list[str], Tensor, str]:
     """As many rows as there may be."""
     left_out = f" (the first {_MOST_ROWS} of {len(names)})" if len(names) > _MOST_ROWS else ""
-    short = [textwrap.shorten(name, _LONGEST_NAME, placeholder=" ...") for name in names[:_MOST_ROWS]]
-    return short, values[:_MOST_ROWS], f"{kind} by row{left_out}, latent by column"
+    return [_short(name) for name in names[:_MOST_ROWS]], values[:_MOST_ROWS], f"{kind} by row{left_out}, latent by column"
+
+
+def _short(name: str) -> str:
+    return textwrap.shorten(name, _LONGEST_NAME, placeholder=" ...")
