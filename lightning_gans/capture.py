@@ -173,6 +173,8 @@ def why_eager(game: Game) -> str:
     updates = game._updates
     if updates.scaler is not None:
         return "its loss is scaled for 16 bits, which branches on an overflow; use bf16-mixed"
+    if game.steps_differ:
+        return "what a step does depends on its number"
     if world_size() > 1:
         return "gradients are averaged over several ranks"
     if updates.before_step:

@@ -61,6 +61,9 @@ class Game(StepNoise):
     taken_over: str | None = None
     """The network that must come out of a checkpoint and stay as it is, by ``start_from``."""
 
+    steps_differ = False
+    """Whether what a step does depends on its number, beyond the very first, so that one recorded step cannot be all."""
+
     def __init__(
         self,
         *,

@@ -59,7 +59,7 @@ class DAN2S(Game):
         checks.positive(set_weight=set_weight, set_every=set_every)
         self.generator, self.prior = generator, prior
         self.set_discriminator, self.discriminator = set_discriminator, discriminator
-        self.set_weight, self.set_every = set_weight, set_every
+        self.set_weight, self.set_every, self.steps_differ = set_weight, set_every, set_every > 1
 
     def players(self) -> dict[str, list[nn.Module]]:
         alone = {} if self.discriminator is None else {"discriminator": [self.discriminator]}
@@ -69,7 +69,7 @@ class DAN2S(Game):
         x, z = batch.images, self.noise_like(batch)
         if self.discriminator is not None:
             self.minimize("discriminator", self.discriminator_loss, x, z)
-        if self.set_every == 1 or (self.global_step + 1) % self.set_every == 0:
+        if not self.steps_differ or (self.global_step + 1) % self.set_every == 0:
             self.minimize("set_discriminator", self.set_loss, x, z)
         self.minimize("generator", self.generator_loss, x, z)
 

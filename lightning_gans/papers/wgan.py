@@ -55,6 +55,7 @@ class WGAN(Game):
         checks.positive(clip=clip, critic_steps=critic_steps, first_critic_steps=first)
         self.generator, self.critic, self.prior = generator, critic, prior
         self.clip, self.critic_steps, self.first_critic_steps = clip, critic_steps, first
+        self.steps_differ = first != critic_steps
 
     def players(self) -> dict[str, list[Tapped]]:
         return {"critic": [self.critic], "generator": [self.generator]}
@@ -68,7 +69,7 @@ class WGAN(Game):
 
     def critic_steps_now(self) -> int:
         """Steps of D in this iteration."""
-        if self.first_critic_steps == self.critic_steps:
+        if not self.steps_differ:
             return self.critic_steps
         return self.first_critic_steps if self.global_step < _FIRST or self.global_step % _EVERY == 0 else self.critic_steps
 
