@@ -3,9 +3,9 @@
 One rule serves the papers and a stranger's module alike. It goes by the types of the constructor's required arguments, and
 where these say nothing by their names: ``prior``; ``generator`` and ``decoder`` make samples of latents; names that end in
 ``encoder`` make latents of samples; ``latent_discriminator`` judges latents; what else ends in ``discriminator`` or ``critic``
-judges samples, pairs where its type is ``PairNetwork`` or its name begins with ``joint``, sets where it is ``SetDiscriminator``,
-and where it is ``Heads`` the parts of the prior too. Where the model is conditional, or the type is ``Conditioned``, the condition
-of the data joins.
+judges samples, pairs where its type is ``PairNetwork`` or its name begins with ``joint``, sets where it is
+``SetDiscriminator``, and where it is ``Heads`` parts of the prior too. Where the model is conditional, or the type is
+``Conditioned``, the condition of the data joins.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def _prior_hint(model: type, hint: Any) -> Any:
 def _prior_spec(hint: Any, model: type, points: str, classes: int | None) -> Spec:
     if _is(hint, Product):
         parts = {"category": suggest.spec("Categorical", classes=classes or _CLASSES)}
-        if getattr(model, "noise_part", None):  # beside codes, which InfoGAN has uniform
-            parts = {model.noise_part: suggest.spec("Normal", dim=_LATENT_DIM[points]), **parts}
+        if noise := getattr(model, "noise_part", None):  # beside codes, which InfoGAN has uniform
+            parts = {noise: suggest.spec("Normal", dim=_LATENT_DIM[points]), **parts}
             return suggest.spec("Product", parts={**parts, "style": suggest.spec("Uniform", dim=2)})
         return suggest.spec("Product", parts={**parts, "style": suggest.spec("Normal", dim=_STYLE_DIM[points])})
     if _is(hint, Labelled):

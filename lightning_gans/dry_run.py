@@ -1,4 +1,4 @@
-"""The paper's own step and its doors on two samples, or packs of them, before anything trains: what fails is said in a sentence."""
+"""The paper's own step and its doors on two samples, or packs, before anything trains: what fails is said in a sentence."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
         smallest = getattr(data, "smallest_share", 2 * pack)
         if smallest % pack:
             raise InputError(
-                f"a device is given {smallest} samples in some batch, which do not fall into packs of {pack}; set data.drop_last to "
-                f"true, and data.batch_size to a multiple of {pack} for each device"
+                f"a device is given {smallest} samples in some batch, which do not fall into packs of {pack}; set "
+                f"data.drop_last to true, and data.batch_size to a multiple of {pack} for each device"
             )
         if smallest == 1:
             with unchanged(game):

@@ -152,8 +152,8 @@ class ExponentialWithMomentum(LRScheduler):
     def __init__(self, optimizer: Optimizer, gamma: float, floor: float, momentum: float, rise: int) -> None:
         if not (0 < gamma <= 1 and floor >= 0 and 0 <= momentum < 1 and rise >= 1):
             raise ValueError(
-                f"gamma {gamma}, floor {floor}, momentum {momentum} and rise {rise} must be in (0, 1], at least 0, in [0, 1), and "
-                "at least 1"
+                f"gamma {gamma}, floor {floor}, momentum {momentum} and rise {rise} must be in (0, 1], at least 0, in [0, 1), "
+                "and at least 1"
             )
         if any("momentum" not in group for group in optimizer.param_groups):
             raise ValueError(f"{type(optimizer).__name__} has no momentum that could rise; take SGD")

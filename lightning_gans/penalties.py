@@ -26,7 +26,7 @@ def gradient_penalty(
 
     Args:
         critic: maps ``(N, ...)`` to logits ``(N,)`` or ``(N, 1)``, each row independent of the others (no batch norm). One that
-            judges packs of m samples (an attribute ``pack``) gives N / m logits; a slope is then that of a pack, at one epsilon.
+            judges packs of m samples (its attribute ``pack``) gives N / m logits; a slope is that of a pack, at one epsilon.
         real: data ``(N, ...)``.
         fake: generated samples of the same shape.
         epsilon: ``(N,)`` numbers in [0, 1], of a pack the first counts.

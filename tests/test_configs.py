@@ -30,17 +30,13 @@ NEEDS_NO_FILES = re.compile(r"(grid|ring)\d+|swissroll|digits")
 STEPS = 4  # two eager ones, and two through what stands in for a graph
 
 # Why the steps of some experiments cannot be captured as a graph, or what is random inside
+_SGD = "SGD, the optimizer of the discriminator, cannot be captured; use Adam"
+_WAITS = "it reads the value of a tensor, which waits for the device"
 NOT_CAPTURED = {
-    **{
-        name: "SGD, the optimizer of the discriminator, cannot be captured; use Adam"
-        for name in ("gan_mnist", "gan_cifar10", "gan_conv_cifar10", "gan_tfd", "conditional_gan_mnist")
-    },
-    **dict.fromkeys(("dan_2s_mnist", "dan_s_mnist", "wgan_mnist", "wgan_celeba"), "what a step does depends on its number"),
+    **dict.fromkeys(("gan_mnist", "gan_cifar10", "gan_conv_cifar10", "gan_tfd", "conditional_gan_mnist"), _SGD),
     "semi_supervised_aae_printed_mnist": "SGD, the optimizer of the autoencoder, cannot be captured; use Adam",
-    **{
-        f"vae_gan_{data}": "it reads the value of a tensor, which waits for the device"
-        for data in ("grid25", "mnist", "celeba", "cifar10")
-    },
+    **dict.fromkeys((f"vae_gan_{data}" for data in ("grid25", "mnist", "celeba", "cifar10")), _WAITS),
+    **dict.fromkeys(("dan_2s_mnist", "dan_s_mnist", "wgan_mnist", "wgan_celeba"), "what a step does depends on its number"),
 }
 NOISE_LAYERS = re.compile(  # or dropout
     r"aegan_(?!grid25)|(gan|aae)_anime|semi_supervised_aae_svhn|(md|reg_)gan_mnist$|"

@@ -1,7 +1,7 @@
 """The networks of BEGAN (Berthelot et al. 2017, section 3.5), as carpedm20/BEGAN-tensorflow at 722b3f1 has them.
 
-Kernels are 3 wide, ELU follows each but the last; there are neither norms nor an output activation. 64 pixels are four blocks of
-two convolutions, 128 are five. The paper's vanishing residuals are not in that code, and not here.
+Kernels are 3 wide, ELU follows each but the last; there are neither norms nor an output activation. 64 pixels are four blocks
+of two convolutions, 128 are five. The paper's vanishing residuals are not in that code, and not here.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _blocks(image_shape: tuple[int, int, int]) -> int:
     doublings = math.log2(height / _BASE)
     if height != width or doublings < 0 or doublings != int(doublings):
         raise InputError(
-            f"BEGAN's networks have sides of 8 pixels and doublings of it, not {height}x{width}; set data.image_size to 32 or 64, "
-            "and image_shape"
+            f"BEGAN's networks have sides of 8 pixels and doublings of it, not {height}x{width}; set data.image_size to "
+            "32 or 64, and image_shape"
         )
     return int(doublings) + 1

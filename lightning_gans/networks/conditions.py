@@ -48,8 +48,8 @@ class LabelCondition(Condition):
         embedding: numbers a label, which a linear layer makes of the one-hot vectors; none leaves these.
         frozen: keep the embedding as it was drawn.
         init_scale: standard deviation of the embedding's first values, around 0.
-        activation: after the embedding, a hidden layer of the label then, as Mirza and Osindero (2014) have it; ``maxout`` leaves
-            ``embedding / pieces`` numbers.
+        activation: after the embedding, a hidden layer of the label then, as Mirza and Osindero (2014) have it; ``maxout``
+            leaves ``embedding / pieces`` numbers.
         pieces: for ``maxout``.
     """
 

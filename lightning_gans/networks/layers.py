@@ -109,8 +109,8 @@ def initialise(network: nn.Module, how: Initialisation, scale: float = 0.02) -> 
         how: ``he_normal`` has std ``sqrt(2 / fan_in)``; ``normal`` has std ``scale``; ``uniform`` lies in ``[-scale, scale]``.
             ``tflib`` is that of WGAN-GP's authors, whose library GAAN's use for MNIST: uniform, of std
             ``sqrt(4 / (fan_in + fan_out))`` for convolutions, whose stride thins out the taps that are counted, and of std
-            ``sqrt(2 / (fan_in + fan_out))`` for linear layers. ``orthogonal`` has orthogonal rows or columns of length ``scale``
-            (Unrolled GAN). ``dcgan`` is ``normal``, with gains of norms around 1 of std ``scale`` (Newmu/dcgan_code).
+            ``sqrt(2 / (fan_in + fan_out))`` for linear layers. ``orthogonal`` has orthogonal rows or columns of length
+            ``scale`` (Unrolled GAN). ``dcgan`` is ``normal``, with gains of norms around 1 of std ``scale`` (Newmu/dcgan_code).
         scale: for those that have none of their own.
     """
     for layer in network.modules():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 from torch import Tensor
 
 from lightning_gans.errors import InputError
@@ -14,8 +15,8 @@ class Packed(Around):
     """A network that judges ``pack`` samples together: where modes are lacking, packs of samples are more alike than real ones.
 
     Samples that follow each other are laid side by side along their channels, so the network's own input is as much wider:
-    ``ConvNet((2 * 3, 32, 32))`` for two RGB images. All outputs have N / pack rows, one a pack. PacGAN's code keeps the number of
-    packs in a batch; a batch here then has ``pack`` times as many samples.
+    ``ConvNet((2 * 3, 32, 32))`` for two RGB images. All outputs have N / pack rows, one a pack. PacGAN's code keeps the number
+    of packs in a batch; a batch here then has ``pack`` times as many samples.
 
     Args:
         network: takes ``pack`` samples side by side.
@@ -40,7 +41,7 @@ class Packed(Around):
         """``(N, C, ...)`` to ``(N / pack, pack * C, ...)``."""
         if len(x) % self.pack:
             raise InputError(
-                f"{len(x)} samples do not fall into packs of {self.pack}; set data.batch_size to a multiple of it for each device, "
-                "and data.drop_last to true"
+                f"{len(x)} samples do not fall into packs of {self.pack}; set data.batch_size to a multiple of it for each "
+                "device, and data.drop_last to true"
             )
         return x.reshape(len(x) // self.pack, self.pack * x.shape[1], *x.shape[2:])

@@ -37,7 +37,7 @@ Bias = Literal["tied", "untied", "none"]
 
 @dataclass
 class Layer:
-    """A row of the table: enlargement, noise, dropout, a dense or convolutional layer, norm, activation and pooling, in this order.
+    """A row of the table: enlarging, noise, dropout, a dense or convolutional layer, norm, activation, pooling, in this order.
 
     Args:
         channels: channels or units made; before ``maxout``, which leaves ``channels / pieces``.

@@ -45,7 +45,7 @@ class UnrolledGenerator(Network):
 
 
 class UnrolledDiscriminator(Network):
-    """3x28x28, or several of them packed, to a logit: convolutions of stride 2 to ``width``, 2 ``width`` and 4 ``width`` channels, a dense layer.
+    """3x28x28 to a logit: convolutions of stride 2 to ``width``, 2 ``width`` and 4 ``width`` channels, a dense layer.
 
     Args:
         width: channels of the first layer: 2 for K/4, 4 for K/2, 8 for K/1.

@@ -115,8 +115,8 @@ class DANS(DAN2S):
         min over S of l(S(X), data) + l(S(Y), generated)
         min over G of E -log sigma(D(G(z))) + lambda_s l(S(Y), data)
 
-    X and Y are the whole minibatch and as many samples. Its arguments are those of ``DAN2S``, but S is a ``SetDiscriminator`` of
-    one set; lambda_s is 0.2 in the code for MNIST.
+    X and Y are the whole minibatch and as many samples. Its arguments are those of ``DAN2S``, but S is a ``SetDiscriminator``
+    of one set; lambda_s is 0.2 in the code for MNIST.
     """
 
     compares_sets = False

@@ -16,7 +16,7 @@ class DCGAN(GAN):
         min over D of -E log sigma(D(x)) - E log(1 - sigma(D(G(z))))
         min over G of -E log sigma(D(G(z)))
 
-    What is new are the networks and how they start (section 3; ``ConvGenerator`` and ``ConvNet`` with ``init`` ``dcgan``): batch
+    What is new are the networks and how they start (section 3; ``ConvGenerator`` and ``ConvNet``, ``init`` ``dcgan``): batch
     norm everywhere but at G's output and D's input, ReLU in G, leaky ReLU with slope 0.2 in D, no hidden dense layers. Data
     and samples go through D apart, each with batch statistics of its own. The authors' code (Newmu/dcgan_code,
     faces/train_uncond_dcgan.py) gives every other minibatch to G, which uses none of it; here D has them all, so that an epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def count(network: nn.Module) -> int:
 
 def convolutions(*widths: int) -> int:
     """Numbers of 3x3 convolutions from width to width, with their biases."""
-    return sum(9 * first * second + second for first, second in zip(widths, widths[1:], strict=False))
+    return sum(9 * first * second + second for first, second in pairwise(widths))
 
 
 # DCGAN
@@ -100,7 +101,7 @@ def test_pixels_are_repeated_before_a_layer_that_enlarges() -> None:
     larger = x.repeat_interleave(3, 2).repeat_interleave(3, 3)
     torch.testing.assert_close(table(x), F.conv2d(larger, table.stages["output"][1].weight, table.stages["output"][1].bias))
     assert table.output_shape == (2, 9, 12)
-    with pytest.raises(InputError, match="output is to enlarge numbers.*upsample to none"):
+    with pytest.raises(InputError, match=r"output is to enlarge numbers.*upsample to none"):
         LayerTable(4, [Layer(2, upsample=2)])
 
 
@@ -125,7 +126,7 @@ def test_the_networks_of_began_are_those_of_the_published_code(side: int, blocks
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 64), (1, 4, 4)])
 def test_began_refuses_sides_that_are_no_doublings_of_eight(shape: tuple[int, int, int]) -> None:
     for make in (lambda: BEGANGenerator(4, shape, 2), lambda: BEGANDiscriminator(shape, 4, 2)):
-        with pytest.raises(InputError, match="BEGAN's networks have sides of 8 pixels.*data.image_size"):
+        with pytest.raises(InputError, match=r"BEGAN's networks have sides of 8 pixels.*data.image_size"):
             make()
 
 
@@ -159,7 +160,7 @@ def test_the_order_within_a_set_changes_nothing() -> None:
 
 def test_a_set_discriminator_refuses_another_number_of_sets() -> None:
     a = noise(3, 2)
-    with pytest.raises(InputError, match="takes two sets.*two_samples"):
+    with pytest.raises(InputError, match=r"takes two sets.*two_samples"):
         sets(True)(a)
     with pytest.raises(InputError, match="takes one set"):
         sets(False)(a, a)
@@ -179,7 +180,7 @@ def test_a_pack_is_samples_side_by_side_along_their_channels() -> None:
     torch.testing.assert_close(points(x[..., 0, 0]), points.network(x[..., 0, 0].reshape(3, 4)))
     packed = Packed(UnrolledDiscriminator(channels=6), 2)
     assert packed(noise(4, 3, 28, 28)).shape == (2, 1)
-    with pytest.raises(InputError, match="4 samples do not fall into packs of 3; set data.batch_size"):
+    with pytest.raises(InputError, match=r"4 samples do not fall into packs of 3; set data\.batch_size"):
         network(x[:4])
 
 

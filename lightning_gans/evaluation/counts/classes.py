@@ -22,6 +22,7 @@ class ClassCoverage(Metric):
     - ``entropy``: log K - kl, in nats;
     - ``tv``: half the sum of ``|p_i - q_i|``, 0 to 1; what DAN (Li et al. 2017) reports for digits is this with uniform q.
       The TV of GAAN's table, on points, is not halved: see ``ModeCount``;
+    - ``squared_distance``: sum of ``(p_i - 1 / K)^2``, 0 to 1 - 1 / K, which DAN reports, too;
     - ``kl_real``, where there is a reference that has every class: sum of p_i log(p_i / q_i) in nats, KL(samples || reference).
 
     Args:
@@ -59,6 +60,7 @@ class ClassCoverage(Metric):
             "kl": math.log(len(share)) - entropy,
             "entropy": entropy,
             "tv": (share - self.reference).abs().sum() / 2,
+            "squared_distance": (share - 1 / len(share)).square().sum(),
         }
         return scores | ({"kl_real": -entropy - share @ self.reference.log()} if self._compares else {})
 
@@ -102,6 +104,7 @@ def perfect_sampler(num_classes: int, n: int, reference: Tensor | None = None) -
         "kl": math.log(num_classes) - entropy,
         "entropy": entropy,
         "tv": times / 2 * float((probability * (share - law).abs()).sum()),
+        "squared_distance": times * float((probability * (share - 1 / num_classes).square()).sum()),
     }
     return expected | ({"kl_real": -entropy - float(law @ law.log())} if reference is not None and (law > 0).all() else {})
 

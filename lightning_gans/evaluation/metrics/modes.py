@@ -24,7 +24,7 @@ class Modes(Metric):
 
     name = "modes"
     higher = ("modes", "registered", "entropy")
-    lower = ("kl", "tv")
+    lower = ("kl", "tv", "squared_distance")
     measures_points = True
     needs_classifier = True
 

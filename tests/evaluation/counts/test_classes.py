@@ -42,6 +42,8 @@ def test_modes_divergence_and_distance_are_those_worked_out_by_hand(
     assert found["kl"] == pytest.approx(kl, abs=1e-12)
     assert found["entropy"] == pytest.approx(math.log(10) - kl, abs=1e-12)
     assert found["tv"] == pytest.approx(tv, abs=1e-12)
+    shares = [each / sum(counts) for each in [*counts, *[0] * (10 - len(counts))]]
+    assert found["squared_distance"] == pytest.approx(sum((share - 0.1) ** 2 for share in shares), abs=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1, 8])
@@ -129,6 +131,7 @@ def test_a_perfect_sampler_of_mnist_1k_is_where_theory_and_draws_put_it(n: int) 
     drawn = count(torch.randint(1000, (n,), generator=torch.Generator().manual_seed(0)), 1000)
     assert drawn["kl"] == pytest.approx(floor["kl"], abs=4 * math.sqrt(999 / 2) / n)
     assert drawn["tv"] == pytest.approx(floor["tv"], rel=0.1)
+    assert drawn["squared_distance"] == pytest.approx(floor["squared_distance"], rel=0.1)
 
 
 @pytest.mark.parametrize(
