@@ -27,8 +27,8 @@ class InfoGAN(Game):
         min over G of -E log sigma(D(G(z, c))) - L_I                                       Eqn. 6
 
     As in the authors' code (openai/InfoGAN, infogan/algos/infogan_trainer.py) Q and the trunk that it shares move with D, so
-    the trunk is told of the codes too, by samples alone. Q is a softmax for categories and a normal distribution for numbers, whose
-    deviation the code fixes at 1. Its weights are 1; the paper takes less for numbers (0.1, section 7). L_I is in nats.
+    the trunk is told of the codes too, by samples alone. Q is a softmax for categories and a normal distribution for numbers,
+    whose deviation the code fixes at 1. Its weights are 1; the paper takes less for numbers (0.1, section 7). L_I is in nats.
 
     Args:
         generator: G, latents ``(N, dim)`` to samples.
