@@ -21,7 +21,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 QUIET = ["--trainer.max_steps=2", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 GAAN = ["fit", "--model=GAAN", "--trainer.accelerator=cpu", *QUIET]
 GAN = ["fit", "--model=GAN", "--trainer.accelerator=cpu", *QUIET]
-MNIST = ["fit", f"--config={CONFIGS / 'gan_mnist.yaml'}", "--trainer.accelerator=cpu", *QUIET]
+MNIST = ["fit", f"--config={CONFIGS / 'dcgan_mnist.yaml'}", "--trainer.accelerator=cpu", *QUIET]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("folder")]

@@ -157,6 +157,7 @@ def test_fit_on_images_leaves_samples_and_reconstructions(drawn: Path) -> None:
     assert [picture.name for picture in pictures] == [
         "density.png",
         "interpolations.png",
+        "neighbours.png",
         "reconstructions_0000002.png",
         "samples_0000002.png",
     ]

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
-from lightning_gans.errors import InputError
 from lightning_gans.game import Game
 from lightning_gans.losses import bce_fake, bce_real
 from lightning_gans.networks import SetDiscriminator
@@ -38,12 +37,14 @@ class DAN2S(Game):
         **game: see ``lightning_gans.Game``.
 
     Raises:
-        InputError: in training: a rank's share of a batch has no halves.
+        InputError: in training: a device is given an odd number of samples.
     """
 
     features_of = "set_discriminator"
     compares_sets = True
     """Whether a set discriminator that is completed takes two sets."""
+    pack = 2
+    """Of how many samples a device must be given a multiple: two have halves."""
 
     def __init__(
         self,
@@ -102,8 +103,6 @@ class DAN2S(Game):
 
     def halves(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Mean features ``(1, F)`` of both halves: every other sample, so that ranks have the same halves together as one."""
-        if len(samples) % 2:
-            raise InputError(f"{len(samples)} samples have no halves; set data.batch_size to an even number a device")
         rows = self.set_discriminator.embed(samples)
         return self.batch_mean(rows[0::2])[None], self.batch_mean(rows[1::2])[None]
 
@@ -120,6 +119,7 @@ class DANS(DAN2S):
     """
 
     compares_sets = False
+    pack = 1
 
     def set_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """What S minimises."""

@@ -25,11 +25,12 @@ class FeatureMatching(Game):
         D: - w_s E log softmax(l(x_s))_y - w_u / 2 (E log sigma(l(x)) + E log(1 - sigma(l(G(z)))))     section 5, the code
         G: |E f(x) - E f(G(z))|, f a hidden layer of D                                                 section 3.1
 
-    x_s, y are samples with their labels, x those without. The paper has G minimise the squared length of the difference; so
-    does the code for MNIST, as a mean over the features, while for CIFAR-10 and SVHN it takes their mean absolute difference,
-    the default here. It alternates one step each, the data of G's step being another minibatch; noise layers draw anew for each
-    term. It tests D's averaged weights (``EMA`` averages D here; 0.9999 in the code). The code: openai/improved-gan at 0fa06b5,
-    mnist_svhn_cifar10/train_mnist_feature_matching.py and train_cifar_feature_matching.py.
+    x_s, y are samples with their labels, x those without; with w_s = 0 there are none, and D may have one output, its logit.
+    The paper has G minimise the squared length of the difference; so does the code for MNIST, as a mean over the features,
+    while for CIFAR-10 and SVHN it takes their mean absolute difference, the default here. It alternates one step each, the data
+    of G's step being another minibatch; noise layers draw anew for each term. It tests D's averaged weights (``EMA`` averages D
+    here; 0.9999 in the code). The code: openai/improved-gan at 0fa06b5, mnist_svhn_cifar10/train_mnist_feature_matching.py and
+    train_cifar_feature_matching.py.
 
     Args:
         generator: G, latents ``(N, dim)`` to samples.
@@ -38,7 +39,7 @@ class FeatureMatching(Game):
         layer: name of f, a stage of D; ``last`` is the one before the output.
         distance: ``absolute`` or ``squared``, a mean over the features.
         fresh_batch: take another minibatch of data for G's step, drawn from the whole training set.
-        supervised_weight: w_s.
+        supervised_weight: w_s; 0 learns without labels.
         unsupervised_weight: w_u.
         **game: see ``lightning_gans.Game``.
 
@@ -69,24 +70,28 @@ class FeatureMatching(Game):
         self.generator, self.discriminator, self.prior = generator, discriminator, prior
         self.layer, self.distance, self.fresh_batch = layer, distance, fresh_batch
         self.supervised_weight, self.unsupervised_weight = supervised_weight, unsupervised_weight
+        self.learns_labels = supervised_weight > 0
 
     def players(self) -> dict[str, list[Network]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def step(self, batch: Batch) -> None:
-        x_s, labels = batch.few_labelled()
-        self.minimize("discriminator", self.discriminator_loss, x_s, labels, batch.images, self.noise_like(batch))
+        labelled = batch.few_labelled() if self.learns_labels else ()
+        self.minimize("discriminator", self.discriminator_loss, batch.images, self.noise_like(batch), *labelled)
         x = batch.fresh().images if self.fresh_batch else batch.images
         self.minimize("generator", self.generator_loss, x, self.noise_like(batch))
 
-    def discriminator_loss(self, x_s: Tensor, labels: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def discriminator_loss(self, x: Tensor, z: Tensor, *labelled: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """What D minimises: the first loss above; with its supervised part and the share of labels that are right."""
+        real, fake = self.realness(x), self.realness(self.generator(z))
+        unsupervised = self.unsupervised_weight * 0.5 * (bce_real(real) + bce_fake(fake))
+        if not labelled:
+            return unsupervised, {}
+        x_s, labels = labelled
         classes = at_least_float32(self.discriminator(x_s))
         supervised = F.cross_entropy(classes, labels)
-        real, fake = self.realness(x), self.realness(self.generator(z))
-        unsupervised = 0.5 * (bce_real(real) + bce_fake(fake))
         told = {"supervised": supervised.detach(), "labelled_accuracy": (classes.argmax(1) == labels).float().mean()}
-        return self.supervised_weight * supervised + self.unsupervised_weight * unsupervised, told
+        return self.supervised_weight * supervised + unsupervised, told
 
     def generator_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """What G minimises: how far apart the features' means are, over all ranks."""
@@ -97,6 +102,11 @@ class FeatureMatching(Game):
     def realness(self, x: Tensor) -> Tensor:
         """l(x), ``(N,)``."""
         return at_least_float32(self.discriminator(x)).logsumexp(1)
+
+    @property
+    def can_classify(self) -> bool:
+        """Whether D was told of classes."""
+        return self.learns_labels
 
     def classify(self, images: Tensor) -> Tensor:
         """Logits of the classes ``(N, K)``."""

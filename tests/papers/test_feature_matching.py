@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans import EMA, MLP, Adam, FeatureMatching, Images, InputError, Layer, LayerTable, Normal
+from lightning_gans.protocols import classifies
 from tests.games.feature_matching import make_feature_matching, make_weight_normed
 from tests.games.semi_supervised_ali import CLASSES
 from tests.helpers import (
@@ -65,8 +66,10 @@ def test_the_players_alternate_by_the_formulas(settings: Any, w_s: float, w_u: f
     fit(game, 2)
     reference = make_feature_matching()
     G, D = reference.generator, reference.discriminator
-    for step, ((x_s, labels, x, _), (again, _)) in enumerate(zip(of_d, of_g, strict=True)):
+    for step, ((x, _, *labelled), (again, _)) in enumerate(zip(of_d, of_g, strict=True)):
         noise = Noise(reference.prior, step)
+        assert bool(labelled) == (w_s > 0), "labels are asked for where they count"
+        x_s, labels = labelled or (x, torch.zeros(len(x), dtype=torch.long))
         sgd_step([D], discriminators(D, x_s, labels, x, G(noise.z()).detach(), w_s, w_u))
         difference = hidden(D, again, depth).mean(0) - hidden(D, G(noise.z()), depth).mean(0)
         sgd_step([G], (difference.abs() ** power).mean())
@@ -78,8 +81,8 @@ def test_the_generator_can_match_the_minibatch_of_the_discriminator() -> None:
     game = make_feature_matching(fresh_batch=False)
     of_d, of_g = record_arguments(game, "discriminator_loss"), record_arguments(game, "generator_loss")
     fit(game, 1)
-    assert torch.equal(of_d[0][2], of_g[0][0])
-    assert not torch.equal(of_d[0][3], of_g[0][1]), "noise is drawn anew"
+    assert torch.equal(of_d[0][0], of_g[0][0])
+    assert not torch.equal(of_d[0][1], of_g[0][1]), "noise is drawn anew"
 
 
 def test_each_turn_moves_its_own_network_alone() -> None:
@@ -91,9 +94,9 @@ def test_each_turn_moves_its_own_network_alone() -> None:
 def test_labels_move_the_discriminator_alone() -> None:
     game = make_feature_matching()
     x_s, x, z = torch.rand(8, 2), torch.rand(8, 2), torch.rand(8, 2)
-    loss, _ = game.discriminator_loss(x_s, torch.arange(8), x, z)
+    loss, _ = game.discriminator_loss(x, z, x_s, torch.arange(8))
     assert all(gradient.any() for gradient in torch.autograd.grad(loss, [*game.discriminator.parameters()]))
-    supervised = make_feature_matching(unsupervised_weight=0.0).discriminator_loss(x_s, torch.arange(8), x, z)[0]
+    supervised = make_feature_matching(unsupervised_weight=0.0).discriminator_loss(x, z, x_s, torch.arange(8))[0]
     gradients = torch.autograd.grad(supervised, [*game.generator.parameters()], allow_unused=True)
     assert not any(gradient is not None and gradient.any() for gradient in gradients)
 
@@ -101,7 +104,7 @@ def test_labels_move_the_discriminator_alone() -> None:
 def test_what_is_logged_says_how_well_labels_are_learnt() -> None:
     game, x = make_feature_matching(), torch.rand(8, 2)
     labels, logits = torch.arange(8), game.discriminator(x)
-    _, told = game.discriminator_loss(x, labels, x, x)
+    _, told = game.discriminator_loss(x, x, x, labels)
     torch.testing.assert_close(told["supervised"], -logits.softmax(1)[torch.arange(8), labels].log().mean())
     torch.testing.assert_close(told["labelled_accuracy"], (logits.argmax(1) == labels).float().mean())
 
@@ -163,6 +166,18 @@ def test_a_hundred_labels_teach_the_digits() -> None:
     fit(game, 60, data := Images("digits", labelled=100, batch_size=50))
     error = (game.eval().classify(data.real("test")).argmax(1) != data.labels("test")).float().mean()
     assert error < 0.3  # by chance 0.9
+
+
+def test_where_labels_do_not_count_it_is_a_gan_of_any_data_that_matches_features() -> None:
+    game = make_feature_matching(supervised_weight=0.0, discriminator=MLP(2, 1, (16,)))
+    fit(game, 2, Images("grid25", batch_size=32))
+    x, z = torch.rand(8, 2), torch.rand(8, 2)
+    p_x, p_f = game.discriminator(x).sigmoid(), game.discriminator(game.generator(z)).sigmoid()
+    loss, told = game.discriminator_loss(x, z)
+    torch.testing.assert_close(loss, -(p_x.log().mean() + (1 - p_f).log().mean()) / 2)
+    assert not told
+    assert not classifies(game)
+    assert classifies(make_feature_matching())
 
 
 def test_without_labels_nothing_trains() -> None:
