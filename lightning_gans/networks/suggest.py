@@ -166,20 +166,16 @@ def suggested_autoencoder(shape: tuple[int, ...], code: int) -> Spec:
     """
     if len(shape) == 1:
         return _mlp(shape[0], shape[0])
-    widths, sides = _widths(shape), [shape[1:]]
-    for _ in widths:
-        sides.append(tuple(-(-side // 2) for side in sides[-1]))
-    if any(len({side % 2 for side in both}) > 1 for both in sides):
-        raise InputError(f"there is no autoencoder for images of shape {list(shape)}; give the model its discriminator")
-    common = {"kernel": 5, "stride": 2, "padding": 2}
-    down = [{"channels": width, **common, "activation": "elu"} for width in widths]
-    dense = {"channels": widths[-1] * math.prod(sides[-1]), "image": [widths[-1], *sides[-1]], "activation": "elu"}
-    up = [
-        {"channels": width, **common, "transposed": True, "output_padding": 1 - side[0] % 2, "activation": activation}
-        for width, side, activation in zip(
-            [*widths[-2::-1], shape[0]], sides[-2::-1], [*["elu"] * (len(widths) - 1), None], strict=True
-        )
-    ]
+    widths, sides = _widths(shape), shape[1:]
+    halvings = next((n for n in range(len(widths)) if any(side % 2 ** (n + 1) for side in sides)), len(widths))
+    widths, sides = widths[:halvings], tuple(side // 2**halvings for side in sides)
+    halving = {"kernel": 5, "stride": 2, "padding": 2, "activation": "elu"}
+    down = [{"channels": width, **halving} for width in widths]
+    first = widths[-1] if widths else shape[0]
+    dense = {"channels": first * math.prod(sides), "image": [first, *sides], "activation": "elu" if widths else None}
+    doubling = {**halving, "transposed": True, "output_padding": 1}
+    up = [{"channels": width, **doubling} for width in widths[-2::-1]]
+    up += [{"channels": shape[0], **doubling, "activation": None}] if widths else []
     return spec("LayerTable", input_shape=list(shape), layers=[*down, {"channels": code, "name": "code"}, dense, *up])
 
 

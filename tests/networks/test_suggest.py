@@ -17,11 +17,14 @@ from lightning_gans.networks import Conditioned
 from lightning_gans.networks.suggest import (
     ConditionKind,
     Spec,
+    suggested_autoencoder,
     suggested_discriminator,
     suggested_encoder,
     suggested_generator,
+    suggested_heads,
     suggested_latent_discriminator,
     suggested_pair_discriminator,
+    suggested_set_discriminator,
 )
 
 SHAPES = [(2,), (1, 8, 8), (1, 48, 56), (3, 32, 32), (3, 64, 64)]
@@ -58,6 +61,21 @@ def test_suggested_networks_fit_the_shape_and_every_parameter_is_reached(shape: 
         result.square().sum().backward()
         assert all(p.grad is not None for p in network.parameters())
         assert isinstance(network, Conditioned) == (condition is not None)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 28, 28), (1, 45, 30)], ids=str)
+def test_suggested_autoencoders_heads_and_set_discriminators_fit_the_shape(shape: tuple[int, ...]) -> None:
+    x = noise(2, *shape)
+    autoencoder = instantiate(suggested_autoencoder(shape, LATENT))
+    assert autoencoder(x).shape == x.shape
+    assert len(shape) == 1 or autoencoder.features(x, ["code"])[0].shape == (2, LATENT)
+    heads = instantiate(suggested_heads(shape, {"real": 1, "digit": 10}))
+    assert {name: output.shape for name, output in heads.heads(x).items()} == {"real": (2, 1), "digit": (2, 10)}
+    of_sets = (
+        instantiate(suggested_set_discriminator(shape)),
+        instantiate(suggested_set_discriminator(shape, two_samples=False)),
+    )
+    assert of_sets[0](x, x).shape == of_sets[1](x).shape == (1, 1)
 
 
 @pytest.mark.parametrize(
