@@ -18,7 +18,9 @@ from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
 from lightning_gans.figures import Pictures
-from lightning_gans.lightning_internals import PlainCLI
+from lightning_gans.lightning_internals import PlainCLI, take_lists_whole
+
+take_lists_whole()
 
 
 class ParseError(InputError):

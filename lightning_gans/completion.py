@@ -203,6 +203,7 @@ def _read(config: str) -> dict[str, Any] | None:
 def _model_class(configs: list[dict[str, Any]], options: list[tuple[str, str]]) -> type | None:
     names = [config["model"].get("class_path") for config in configs if isinstance(config.get("model"), dict)]
     names += [value for name, value in options if name in ("model", "model.class_path")]
+    names = [name for name in names if isinstance(name, str)]  # a config that goes over another names no class again
     with suppress(ImportError, AttributeError, ValueError):
         for name in names[-1:]:
             found = pkgutil.resolve_name(name) if "." in name else getattr(lightning_gans, name)

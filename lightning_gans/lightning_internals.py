@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,11 @@ PRIVATE_NAMES = (
     "lightning.pytorch.strategies:DDPStrategy._configure_launcher",
     "jsonargparse._util:check_import_path",
     "jsonargparse._typehints:check_import_path",
+    "jsonargparse._typehints:adapt_typehints",
+    "jsonargparse._typehints:adapt_class_type",
+    "jsonargparse._typehints:get_typehint_origin",
+    "jsonargparse._typehints:sequence_origin_types",
+    "jsonargparse._util:NestedArg",
     "lightning.pytorch.callbacks:ModelCheckpoint._monitor_candidates",
     "lightning.pytorch.callbacks:ModelCheckpoint._should_skip_saving_checkpoint",
     "lightning.pytorch.callbacks:ModelCheckpoint._save_topk_checkpoint",
@@ -141,3 +147,26 @@ def watch_imports(check: Callable[[str], None]) -> None:
             plain(path)
 
         module.check_import_path = checked
+
+
+def take_lists_whole() -> None:
+    """Let a list that is given again, such as the rows of a table, replace the one before.
+
+    The parser goes on from the members of a list of the same length, so that what a new row leaves out would be the old row's.
+    And it hands a list of the command line on as Python prints it, where a null becomes the text "None".
+    """
+    adapt, adapt_class = _typehints.adapt_typehints, _typehints.adapt_class_type
+
+    def whole(val: Any, typehint: Any, *args: Any, **settings: Any) -> Any:
+        is_list = isinstance(val, list) and _typehints.get_typehint_origin(typehint) in _typehints.sequence_origin_types
+        if is_list and not settings.get("append"):
+            settings["prev_val"] = None
+        return adapt(val, typehint, *args, **settings)
+
+    def as_json(value: Any, *args: Any, **settings: Any) -> Any:
+        given = value.get("init_args")
+        if isinstance(given, _util.NestedArg) and isinstance(given.val, list | dict):
+            value["init_args"] = _util.NestedArg(given.key, json.dumps(given.val))
+        return adapt_class(value, *args, **settings)
+
+    _typehints.adapt_typehints, _typehints.adapt_class_type = whole, as_json

@@ -262,6 +262,26 @@ def test_later_configs_win_and_the_command_line_beats_them(
     assert settings["model"]["init_args"]["loss"] == "hinge"
 
 
+OTHER_ROWS = '[{"channels": 8, "norm": null}, {"channels": 2, "activation": "sigmoid"}]'
+
+
+@pytest.mark.parametrize("by", ["a config that goes over it", "the command line"])
+def test_rows_that_are_given_again_have_nothing_of_the_old_ones(
+    by: str, folder: Path, printed: Callable[[list[str]], dict[str, Any]]
+) -> None:
+    rows = "[{channels: 16, activation: relu, norm: batch}, {channels: 2, activation: sigmoid}]"
+    generator = f"{{class_path: lightning_gans.LayerTable, init_args: {{input_shape: 2, layers: {rows}}}}}"
+    others = "discriminator: {class_path: lightning_gans.MLP, init_args: {inputs: 2, outputs: 1}}, prior: Uniform"
+    (folder / "first.yaml").write_text(f"model: {{class_path: GAN, init_args: {{generator: {generator}, {others}}}}}")
+    (folder / "second.yaml").write_text(f"model: {{init_args: {{generator: {{init_args: {{layers: {OTHER_ROWS}}}}}}}}}")
+    again = {"a config that goes over it": "--config=second.yaml", "the command line": f"--model.generator.layers={OTHER_ROWS}"}
+    settings = printed(["fit", "--config=first.yaml", again[by], "--data.dataset=grid25"])["model"]["init_args"]
+    first, last = settings["generator"]["init_args"]["layers"]
+    assert (first["channels"], first["norm"], first["activation"]) == (8, None, None)
+    assert last["activation"] == "sigmoid"
+    assert settings["generator"]["init_args"]["input_shape"] == 2
+
+
 def test_single_players_get_optimizers_of_their_own(folder: Path) -> None:
     optimizer = "{class_path: torch.optim.SGD, init_args: {lr: 0.5}}"
     main([*FIT, "--model=GAN", f"--model.optimizers={{generator: {optimizer}}}", "--model.scheduler=null"])
