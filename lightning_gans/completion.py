@@ -214,7 +214,8 @@ def _model_class(configs: list[dict[str, Any]], options: list[tuple[str, str]]) 
 def _given_prior(configured: list[dict[str, Any]], options: list[tuple[str, str]]) -> Prior:
     parser = Parser()
     parser.add_argument("--prior", type=Prior)
-    args = [f"--prior={json.dumps(settings['prior'])}" for settings in configured if "prior" in settings]
+    given = [settings["prior"] for settings in configured if "prior" in settings]
+    args = [f"--prior={prior if isinstance(prior, str) else json.dumps(prior)}" for prior in given]
     args += [f"--{name}={value}" for name, value in options if name.partition(".")[0] == "prior"]
     with one_sentence():
         prior: Prior = parser.instantiate_classes(parser.parse_args(args)).prior

@@ -92,7 +92,7 @@ def evaluate(
         >>> drawn = lambda n, generator: blurred[torch.randint(len(blurred), (n,), generator=generator)]
         >>> found = evaluate(drawn, data.real("test"), ["fd", "modes"], "classifier", 1000, dataset="digits")
         >>> sorted(found)
-        ['entropy', 'fd_lenet_digits', 'kl', 'modes', 'tv']
+        ['entropy', 'fd_lenet_digits', 'kl', 'modes', 'squared_distance', 'tv']
     """
     settings = Settings(
         metrics=list(metrics),
