@@ -39,7 +39,7 @@ class Column:
         if self.better not in ("", "higher", "lower"):
             raise ValueError(f"better is {self.better} in {self.key}, but must be higher or lower")
         object.__setattr__(self, "measure", self.measure or self.key)
-        object.__setattr__(self, "title", self.title or self.key)
+        object.__setattr__(self, "title", str(self.title or self.key))  # a number in YAML, too
 
     @property
     def counts(self) -> bool:

@@ -16,12 +16,13 @@ from lightning_gans.tables.table import FULL, Cell, load_table, table_names
 
 TABLES = Path(tables.__file__).parent
 OWN = [name for name in table_names() if "\nruns:" not in (TABLES / f"{name}.yaml").read_text()]
+# Every row under the first budget, and the first row under every other, for each takes a second
 CELLS = [
     (name, cell.row.name, budget)
     for name in OWN
     for table in [load_table(name)]
-    for budget in table.budgets
-    for cell in table.cells(budget, table.pick([]))
+    for number, budget in enumerate(table.budgets)
+    for cell in table.cells(budget, table.pick([]))[: 1 if number else None]
 ]
 # Batches of 128 of 50,000 points, and steps of all players in each
 BATCHES = 391
@@ -42,6 +43,12 @@ def test_every_built_row_is_something_that_fit_takes(name: str, row: str, budget
     assert table.rows[row].config in config_names()
     trainer = cell.experiment.config["trainer"]
     assert trainer["max_steps"] > 0 or trainer["max_epochs"] > 0
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_titles_of_columns_are_texts(name: str) -> None:
+    columns = load_table(name).columns
+    assert all(isinstance(column.title, str) and column.title for column in columns)
 
 
 def test_full_is_what_the_config_says() -> None:
