@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightning_gans import checks
@@ -60,8 +60,11 @@ class TextRecipe:
         checks.fractions(scale=self.scale, min_score=self.min_score)
 
 
+_PAPER = TextRecipe("cub200", images="resnet", epochs=60, batch_size=40, degrees=0, scale=0, shift=4, min_score=0.04)
 TEXT_RECIPES = {
     "anime": TextRecipe("anime", 32, width=128, channels=(64, 128, 128), length=128, epochs=5, lr=3e-3, min_score=0.02),
+    "cub200": _PAPER,
+    "oxford102": replace(_PAPER, dataset="oxford102", min_score=0.1),
 }
 
 

@@ -9,6 +9,7 @@ import torch
 
 import lightning_gans
 from lightning_gans import AttributeCondition, InputError
+from lightning_gans.operations import Operations
 from lightning_gans.text import CharCNNRNN
 
 HAIR = ["blonde long hair and purple eyes", "red hair"]
@@ -50,6 +51,15 @@ def test_padding_and_capitals_change_nothing_and_the_mode_neither() -> None:
     assert not torch.equal(one, encoder(encoder.codes(["red hat"])))
 
 
+def test_it_waits_for_no_value_and_draws_nothing_so_that_a_step_can_be_captured() -> None:
+    encoder = small()
+    codes = encoder.codes(HAIR)
+    with Operations() as trace:
+        encoder(codes).sum().backward()
+    assert trace.seen
+    assert trace.waits == trace.random == []
+
+
 def test_numbers_are_float32_under_autocast() -> None:
     encoder = small()
     with torch.autocast("cpu", torch.bfloat16):
@@ -67,10 +77,10 @@ def test_captions_that_are_too_long_are_cut_with_one_warning() -> None:
         encoder.codes(["b" * 70])
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("text", ["", "  ", "\u4e2d\u6587", "\u00e9 \u00e8", "\u2603 " * 30 + "face"])
 def test_a_caption_of_which_nothing_is_read_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"caption is empty; write one|Latin letters"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.raises(InputError, match=r"caption is empty; write one|Latin letters"):
         small().check_caption(text)
     small().check_caption(f"hair {text[:20]}")
 
