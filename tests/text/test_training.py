@@ -14,6 +14,7 @@ from PIL import Image
 
 from lightning_gans import Images, InputError
 from lightning_gans.commands.text_encoder import main
+from lightning_gans.data.source import decode_caption
 from lightning_gans.text import CharCNNRNN, load_text_encoder, loading, text_encoder_for, training
 from lightning_gans.text.recipes import TEXT_RECIPES, TextRecipe, text_encoder_path
 from lightning_gans.text.training import train_text_encoder
@@ -227,6 +228,24 @@ def test_the_command_trains_and_stores(root: Path, tmp_path: Path) -> None:
     small = ["--width=4", "--channels=[4,4,4]", "--length=48", "--image_size=8", "--epochs=1", "--min_score=0"]
     main([f"--root={root}", *small, f"--out={tmp_path / 'c.pt'}", "--device=cpu"])
     assert trained(tmp_path / "c.pt").width == 4
+
+
+def test_all_captions_of_an_image_are_learnt_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay_out(tmp_path)
+    table = tmp_path / "anime" / "captions.csv"
+    rows = [row.split(",") for row in table.read_text().splitlines()[1:]]
+    lines = [f"{image},{text},{text}\n{image},{' and '.join(text.split(' and ')[::-1])},{text}" for image, text in rows]
+    table.write_text("\n".join(["image,caption,class", *lines]))
+    read: set[str] = set()
+    plain = CharCNNRNN.forward
+
+    def noting(self: CharCNNRNN, condition: torch.Tensor) -> torch.Tensor:
+        read.update(map(decode_caption, condition.tolist()))
+        return plain(self, condition)
+
+    monkeypatch.setattr(CharCNNRNN, "forward", noting)
+    train_text_encoder(replace(SHORT, epochs=3), tmp_path, tmp_path / "c.pt", "cpu")  # each time one of two
+    assert read == {text for _, text in rows} | {" and ".join(text.split(" and ")[::-1]) for _, text in rows}
 
 
 def test_every_class_counts_the_same_in_the_score(root: Path) -> None:
