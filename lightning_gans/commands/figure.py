@@ -42,7 +42,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--terms", metavar="SUM", help=terms_help)
     along_help = "of arithmetic: move samples along the sum of the terms; of captions: go from one text to another"
     parser.add_argument("--along", action="store_true", help=along_help)
-    text_help = "of captions: make samples of it, once for each text; captions of the test images where none"
+    text_help = "of captions and style_transfer: make images of it, once for each text; captions of test images where none"
     parser.add_argument("--text", action="append", metavar="CAPTION", help=text_help)
     given, others = parser.parse_known_args(args)
     own = {f"--pictures.{name}": getattr(given, name) for name in _OWN if getattr(given, name) is not None}

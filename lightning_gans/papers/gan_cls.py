@@ -9,15 +9,13 @@ from torch import Tensor, nn
 
 from lightning_gans import checks
 from lightning_gans.batch import Batch
-from lightning_gans.errors import InputError
-from lightning_gans.game import Game
 from lightning_gans.losses import bce_fake, bce_real
-from lightning_gans.networks import Tapped, eval_mode
+from lightning_gans.networks import Tapped
 from lightning_gans.priors import Prior
-from lightning_gans.protocols import Condition
+from lightning_gans.texts import TextGame
 
 
-class GANCLS(Game):
+class GANCLS(TextGame):
     """A GAN of images and texts t, whose discriminator is also told of real images with texts of others (GAN-CLS).
 
         s_r = D(x, t),  s_w = D(x^, t),  s_f = D(G(z, t), t)                               Algorithm 1
@@ -40,16 +38,13 @@ class GANCLS(Game):
         generator: G, ``Conditioned`` on the numbers that the encoder makes of a text: latents ``(N, dim)`` to images.
         discriminator: D, ``Conditioned`` on the same: images to logits ``(N, 1)``.
         prior: the distribution of z.
-        text_encoder: makes the numbers ``(N, width)`` of captions, int64 ``(N, L)`` of UTF-8 bytes padded with zeros; of labels
-            ``(N,)`` a ``LabelCondition`` does. It is frozen.
+        text_encoder: makes the numbers of a text, see ``lightning_gans.texts.TextGame``.
         mismatched_weight: w, the weight of wrong pairs in D's loss on fakes.
         interpolated: whether there are interpolated texts.
         beta: how far they are from t_a to t_b.
         interpolation_weight: of the rows with such a text; the mean is over all rows.
         **game: see ``lightning_gans.Game``.
     """
-
-    conditional = True
 
     def __init__(
         self,
@@ -64,10 +59,10 @@ class GANCLS(Game):
         **game: Any,
     ) -> None:
         super().__init__(**game)
+        self.take_text_encoder(text_encoder)
         checks.fractions(mismatched_weight=mismatched_weight, beta=beta)
         checks.not_negative(interpolation_weight=interpolation_weight)
         self.generator, self.discriminator, self.prior = generator, discriminator, prior
-        self.text_encoder = text_encoder.requires_grad_(False)
         self.mismatched_weight, self.interpolated = mismatched_weight, interpolated
         self.beta, self.interpolation_weight = beta, interpolation_weight
 
@@ -110,28 +105,6 @@ class GANCLS(Game):
         half = len(everybody) // 2
         mixed = torch.lerp(everybody[:half], everybody[len(everybody) - half :], self.beta)
         return mixed[self.global_rank * share :][:share]
-
-    def given(self, batch: Batch) -> tuple[Any, ...]:
-        return tuple(map(self.texts, super().given(batch)))
-
-    def texts(self, condition: Condition) -> Tensor:
-        """The numbers ``(N, width)`` of captions, or of several an image ``(N, K, L)`` their mean; numbers stay as they are.
-
-        Raises:
-            InputError: several conditions by name, and none is captions.
-        """
-        if isinstance(condition, dict):
-            if "captions" not in condition:
-                raise InputError(f"there are {', '.join(condition)}, but no captions; let data.condition have them, too")
-            condition = condition["captions"]
-        if condition.is_floating_point():
-            return self.to_model(condition)
-        with torch.no_grad(), eval_mode(self.text_encoder):
-            each = self.text_encoder(condition.flatten(0, 1) if condition.dim() == 3 else condition)
-        return self.to_model(each.unflatten(0, condition.shape[:2]).mean(1) if condition.dim() == 3 else each)
-
-    def _given(self, condition: Condition | None) -> tuple[Condition, ...]:
-        return tuple(map(self.texts, super()._given(condition)))
 
 
 def _class(conditions: Any) -> Tensor:

@@ -141,7 +141,7 @@ def test_long_names_stand_in_lines_beside_their_row() -> None:
     assert boxes[0].y0 >= boxes[1].y1
 
 
-def test_the_command_takes_texts_for_this_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_takes_texts_for_these_kinds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model, data = Reader(), Captioned()
     monkeypatch.setattr(command, "restore", lambda *given: (model, data, Pictures(num_images=16), 3))
     monkeypatch.setattr(Pictures, "take_classifier_at_hand", lambda self, data: None)
@@ -151,5 +151,5 @@ def test_the_command_takes_texts_for_this_kind_alone(monkeypatch: pytest.MonkeyP
     assert row_names(figures[0]) == ["red hair", "blue"]
     command.main(["captions", "--ckpt_path=it.ckpt", "--text", "AB", "--text", "KL", "--along"])
     assert "from 'AB'" in title(figures[1])
-    with pytest.raises(InputError, match="--text is of the picture captions, and samples does without"):
+    with pytest.raises(InputError, match="--text is of the picture captions or style_transfer, and samples does without"):
         command.main(["samples", "--ckpt_path=it.ckpt", "--text", "red"])

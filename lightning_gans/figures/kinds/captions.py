@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lightning_gans.data.source import decode_caption, encode_captions
-from lightning_gans.data.split import fit_captions
 from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
-from lightning_gans.figures.subject import COLUMNS, Subject, no_data
+from lightning_gans.figures.subject import COLUMNS, Subject
+from lightning_gans.figures.texts import captions_of, no_captions, texts_of
 from lightning_gans.randomness import keyed_generator
 
 OPTIONS = ("text", "along")
 _FEWEST_COLUMNS = 3
-_LINE, _LONGEST = 30, 110  # characters of a row's name
-_TRIED = 50  # test images that are looked through for each caption that differs from the others
 
 
 def draw(subject: Subject) -> Figure:
@@ -32,32 +27,25 @@ def draw(subject: Subject) -> Figure:
     """
     if subject.along:
         return _between(subject)
-    captions = _given(subject) if subject.text else _of_test_images(subject)
+    captions, names = captions_of(subject)
     count = min(COLUMNS, max(_FEWEST_COLUMNS, subject.num_images // len(captions)))
     made = subject.decode_under(_latents(subject, count).repeat(len(captions), 1), captions.repeat_interleave(count, dim=0))
     whose = "text" if subject.text else "caption of a test image"
     title = f"{whose} by row, latent by column, {subject.name}"
-    return plots.table(made.unflatten(0, (-1, count)), [], title, [_name(decode_caption(row)) for row in captions])
+    return plots.table(made.unflatten(0, (-1, count)), [], title, names)
 
 
 def why_not(subject: Subject) -> str | None:
     """What the model, its data or what was asked for lack."""
-    name = type(subject.model).__name__
-    if not getattr(subject.model, "conditional", False):
-        return f"{name} has no condition"
-    if (problem := no_data(subject)) is not None:
-        return problem
-    if "captions" not in getattr(subject.data, "condition_kinds", {}):
-        return "conditions of the data are no captions"
     if subject.along and not callable(getattr(subject.model, "texts", None)):
-        return f"{name} makes no numbers of a text to go along"
-    return "samples are points and no images" if subject.points else None
+        return f"{type(subject.model).__name__} makes no numbers of a text to go along"
+    return no_captions(subject)
 
 
 def _between(subject: Subject) -> Figure:
     if len(subject.text) != 2:
         raise InputError(f"--along goes from one text to another, and {len(subject.text)} are given; give --text twice")
-    first, last = subject.model.texts(_given(subject).to(subject.model.device)).float().cpu()
+    first, last = subject.model.texts(texts_of(subject).to(subject.model.device)).float().cpu()
     count = max(1, subject.num_images // COLUMNS)
     t = torch.linspace(0, 1, COLUMNS)
     ways = torch.lerp(first, last, t[:, None]).repeat(count, 1)
@@ -70,33 +58,3 @@ def _latents(subject: Subject, count: int) -> Tensor:
     """``(count, dim)``: the same each time."""
     prior = subject.model.prior
     return subject.to_model(prior.sample(count, keyed_generator("captions", subject.seed)))
-
-
-def _given(subject: Subject) -> Tensor:
-    """The texts that were asked for, ``(N, L)``, L being that of the training's captions."""
-    width = subject.data.condition_kinds["captions"].width
-    codes = torch.from_numpy(encode_captions([[text] for text in subject.text]))[:, 0].long()
-    if codes.shape[1] > width:
-        longest = max(subject.text, key=lambda text: len(text.encode()))
-        raise InputError(
-            f"{longest!r} has {codes.shape[1]} bytes, but captions of {subject.data.name} have at most {width}; "
-            "give a shorter text"
-        )
-    return fit_captions(codes, width)
-
-
-def _of_test_images(subject: Subject) -> Tensor:
-    """Captions of test images that differ from each other, ``(N, L)``, the same each time."""
-    wanted = min(COLUMNS, max(1, round(subject.num_images**0.5)))
-    rows = subject.rows(min(subject.data.size("test"), wanted * _TRIED))
-    there = subject.data.conditions("test", rows)
-    codes = (there["captions"] if isinstance(there, dict) else there).cpu()
-    _, number = codes.unique(dim=0, return_inverse=True)
-    first: dict[int, int] = {}
-    for row, same in enumerate(number.tolist()):
-        first.setdefault(same, row)
-    return codes[[*first.values()][:wanted]]
-
-
-def _name(caption: str) -> str:
-    return textwrap.fill(textwrap.shorten(caption, _LONGEST, placeholder=" ..."), _LINE)
