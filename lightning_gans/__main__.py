@@ -16,10 +16,10 @@ _USAGE = """lightning-gans {version}: GANs with an autoencoder, and the models t
 
 usage: lightning {{fit,validate,test,predict}} [--config NAME] [--model CLASS] [--data.dataset NAME] [options]
 
-  fit         train a model
-  validate    measure a model as during training
-  test        measure a trained model
-  predict     write samples of a trained model as images
+  fit           train a model
+  validate      measure a model as during training
+  test          measure a trained model
+  predict       write samples of a trained model as images
 {commands}
 
 examples:
@@ -39,9 +39,9 @@ def main() -> None:
     if sys.path[0] in ("", os.getcwd()):  # `python -m` puts the working folder first, where any script would shadow a package
         del sys.path[0]
     arguments = sys.argv[1:]
-    commands = {file.stem: file for file in sorted((Path(__file__).parent / "commands").glob("[a-z]*.py"))}
+    commands = {file.stem.replace("_", "-"): file for file in sorted((Path(__file__).parent / "commands").glob("[a-z]*.py"))}
     if arguments in ([], ["-h"], ["--help"]):
-        lines = [f"  {name:<11} {_summary(file)}" for name, file in commands.items()]
+        lines = [f"  {name:<13} {_summary(file)}" for name, file in commands.items()]
         print(_USAGE.format(version=__version__, commands="\n".join(lines)), end="")
     elif arguments == ["--version"]:
         print(f"lightning-gans {__version__}")
@@ -50,7 +50,7 @@ def main() -> None:
 
         with way_out.one_way_out():
             command, *others = way_out.without_debug(arguments)
-            importlib.import_module(f"lightning_gans.commands.{command}").main(others)
+            importlib.import_module(f"lightning_gans.commands.{command.replace('-', '_')}").main(others)
     elif not arguments[0].startswith("-") and arguments[0] not in _OF_THE_TRAINER:
         known = [*_OF_THE_TRAINER, *commands]
         hint = near(arguments[0], known)

@@ -37,6 +37,24 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def by_first_rank(work: Callable[[], None]) -> None:
+    """Have the first rank do something while the others wait. All ranks must call this.
+
+    Raises:
+        InputError: on every rank, what the first one refused.
+    """
+    problem: list[str | None] = [None]
+    if world_size() == 1 or dist.get_rank() == 0:
+        try:
+            work()
+        except InputError as error:
+            problem = [str(error)]
+    if world_size() > 1:
+        dist.broadcast_object_list(problem)
+    if problem[0] is not None:
+        raise InputError(problem[0])
+
+
 @torch.no_grad()
 def average_over_ranks(tensors: Iterable[Tensor | None]) -> None:
     """Replace each tensor by its mean over ranks, in place, with one collective a dtype. ``None`` is passed over.

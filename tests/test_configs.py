@@ -23,8 +23,10 @@ from lightning_gans.game import Game
 from lightning_gans.operations import CheckedGraph
 from tests.data.test_celeba import lay_out
 
-CONFIGS = sorted(
-    file for file in (Path(__file__).parents[1] / "configs").glob("*.yaml") if not file.stem.startswith("classifier_")
+CONFIGS = sorted(  # of experiments
+    file
+    for file in (Path(__file__).parents[1] / "configs").glob("*.yaml")
+    if not file.stem.startswith(("classifier_", "text_encoder_"))
 )
 NEEDS_NO_FILES = re.compile(r"(grid|ring)\d+|swissroll|digits")
 STEPS = 4  # two eager ones, and two through what stands in for a graph

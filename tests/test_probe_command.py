@@ -349,12 +349,13 @@ def test_a_model_can_be_probed_on_other_data_of_another_size_and_both_are_said(
     assert "trained on" not in capsys.readouterr().out
 
 
-def test_both_commands_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["lightning", "--help"])
     lightning()
     said = capsys.readouterr().out
-    assert "\n  probe       say what" in said
-    assert "\n  classifier  train a classifier" in said
+    assert "\n  probe         say what" in said
+    assert "\n  classifier    train a classifier" in said
+    assert "\n  text-encoder  train an encoder" in said
 
 
 def test_the_classifier_command_is_the_one_of_evaluation(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:

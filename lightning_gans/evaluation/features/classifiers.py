@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from itertools import pairwise
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.features.stored import read_stored
+from lightning_gans.stored import identity_of, read_stored
 
 Architecture = Literal["lenet", "resnet"]
 KIND = "lightning_gans.classifier/1"
@@ -80,7 +79,7 @@ class _Block(nn.Module):
         return torch.relu(self.residual(x) + self.shortcut(x))
 
 
-_ARCHITECTURES: dict[str, type[LeNet] | type[ResNet]] = {"lenet": LeNet, "resnet": ResNet}
+ARCHITECTURES: dict[str, type[LeNet] | type[ResNet]] = {"lenet": LeNet, "resnet": ResNet}
 
 
 class Classifier(nn.Module):
@@ -118,7 +117,7 @@ class Classifier(nn.Module):
             raise InputError(f"{dataset} has {len(classes)} classes, a classifier needs two; choose another dataset")
         self.architecture, self.dataset, self.classes, self.shape = architecture, dataset, classes, shape
         self.colour_of = colour_of
-        self.network = _ARCHITECTURES[architecture](shape)
+        self.network = ARCHITECTURES[architecture](shape)
         self.dim = self.network.dim
         self.head = nn.Linear(self.dim, len(classes))
         called = f"{dataset}_{colour_of}" if colour_of else dataset
@@ -129,11 +128,7 @@ class Classifier(nn.Module):
     @property
     def identity(self) -> str:
         """sha256 of the weights, in hexadecimal digits."""
-        digest = hashlib.sha256()
-        for name, value in self.state_dict().items():
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return identity_of(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features ``(N, dim)`` of uint8 images ``(N, C, H, W)``.
@@ -181,7 +176,7 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no classifier {path}; train one with lightning classifier")
-    stored = read_stored(path)
+    stored = read_stored(path, "classifier", "lightning classifier")
     if stored.get("kind") != KIND:
         raise InputError(f"{path} is not a classifier of this version; train one with lightning classifier")
     try:

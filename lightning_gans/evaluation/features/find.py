@@ -13,10 +13,10 @@ from torch import Tensor
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.classifiers import Classifier, load_classifier
 from lightning_gans.evaluation.features.inception import Inception, Layer, Precision
-from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path
-from lightning_gans.evaluation.features.stored import SUFFIXES, packaged_file
+from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path, packaged_file
 from lightning_gans.evaluation.features.training import classifier_for
 from lightning_gans.evaluation.samples.drawing import private_streams
+from lightning_gans.stored import SUFFIXES
 
 _INCEPTION: dict[str, Layer] = {"inception": 2048, "inception768": 768, "inception192": 192, "inception64": 64}
 

@@ -70,3 +70,8 @@ RECIPES = {
 def classifier_path(architecture: str, dataset: str, root: str | Path) -> Path:
     """Where the classifier of one of ``RECIPES`` by name, or of another dataset, is kept."""
     return Path(root) / "classifiers" / f"{architecture}_{dataset}.pt"
+
+
+def packaged_file(dataset: str) -> Path | None:
+    """The reference classifier of a dataset, which all that measure by it share; none for most."""
+    return next((Path(__file__).parent / "trained").glob(f"*_{dataset}.safetensors"), None)

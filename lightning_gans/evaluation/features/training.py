@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
@@ -20,13 +17,27 @@ from lightning_gans.data import Images
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier
 from lightning_gans.evaluation.features.colours import colour_labels
-from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path
-from lightning_gans.evaluation.features.stored import as_bytes, is_rounded, packaged_file, round_weights
+from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path, packaged_file
 from lightning_gans.evaluation.samples.drawing import private_streams
 from lightning_gans.randomness import keyed_generator
-from lightning_gans.strategy import world_size
+from lightning_gans.stored import is_rounded, round_weights, write_stored
+from lightning_gans.strategy import by_first_rank
 
 Device = Literal["auto", "cpu"]
+
+
+class Augmentation(Protocol):
+    """How images are moved about, see ``Recipe``."""
+
+    @property
+    def degrees(self) -> float: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def shift(self) -> int: ...
+    @property
+    def flip(self) -> bool: ...
+
 
 _BLOCK = 1000
 
@@ -53,19 +64,15 @@ def classifier_for(dataset: str, root: str | Path = "data") -> Classifier:
         if path.is_file():
             rank_zero_info(f"measuring by the package's classifier of {dataset}; for your own: --evaluation.features {path}")
         return load_classifier(packaged)
-    problem: list[str | None] = [None]
-    if (world_size() == 1 or dist.get_rank() == 0) and not path.is_file():
-        try:
-            Images(RECIPES[dataset].dataset, root=str(root)).prepare_data()  # refuses files that are missing first
-            rank_zero_info(f"there is no classifier of {dataset} in {path.parent} yet; training one first")
-            train_classifier(RECIPES[dataset], root)
-        except InputError as error:
-            problem = [str(error)]
-    if world_size() > 1:
-        dist.broadcast_object_list(problem)
-    if problem[0] is not None:
-        raise InputError(problem[0])
+    by_first_rank(lambda: _train_missing(dataset, root, path))
     return load_classifier(path)
+
+
+def _train_missing(dataset: str, root: str | Path, path: Path) -> None:
+    if not path.is_file():
+        Images(RECIPES[dataset].dataset, root=str(root)).prepare_data()  # refuses files that are missing first
+        rank_zero_info(f"there is no classifier of {dataset} in {path.parent} yet; training one first")
+        train_classifier(RECIPES[dataset], root)
 
 
 @torch.inference_mode(False)
@@ -164,7 +171,7 @@ def _train(classifier: Classifier, train: _Examples, recipe: Recipe) -> None:
     classifier.to(memory_format=torch.contiguous_format).eval()
 
 
-def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, recipe: Augmentation, generator: torch.Generator) -> Tensor:
     """Images ``(N, C, H, W)`` turned, scaled, moved and mirrored at random, each on its own; the border is continued."""
     n, _, height, width = images.shape
     angle, scale, right, down, mirror = torch.rand(5, n, generator=generator) * 2 - 1
@@ -213,11 +220,4 @@ def _save(
         "labelled": {examples.split: len(examples.rows) for examples in (train, test)},
         "recipe": asdict(recipe),
     }
-    written = as_bytes(content, path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
-            Path(scratch, path.name).write_bytes(written)
-            os.replace(Path(scratch, path.name), path)
-    except OSError as error:
-        raise InputError(f"cannot write the classifier {path} ({error.strerror}); set out to a place of yours") from error
+    write_stored(content, path, "classifier")

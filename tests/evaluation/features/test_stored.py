@@ -13,9 +13,9 @@ from lightning_gans.data.source import Request, Source, find_source
 from lightning_gans.evaluation.features import training
 from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier
 from lightning_gans.evaluation.features.find import counting_classifier, must_be_trained
-from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path
-from lightning_gans.evaluation.features.stored import as_bytes, packaged_file, round_weights
+from lightning_gans.evaluation.features.recipes import RECIPES, classifier_path, packaged_file
 from lightning_gans.evaluation.features.training import classifier_for, measure_error
+from lightning_gans.stored import round_weights, write_stored
 
 # Who compares numbers compares these; another classifier is another measure, and must not go by the same name unsaid
 FINGERPRINTS = {"mnist": "2d3582fb8aed4203", "digits": "2c7d7721997c47e1"}
@@ -41,7 +41,7 @@ def kept(classifier: Classifier, path: Path) -> Path:
         "test_error": 0.1,
         "recipe": {"max_error": 0.2},
     }
-    path.write_bytes(as_bytes(content, path))
+    write_stored(content, path, "classifier")
     return path
 
 

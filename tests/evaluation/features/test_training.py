@@ -241,7 +241,7 @@ def test_other_ranks_wait_for_the_first_and_share_its_failure(
     def failed(objects: list[str | None]) -> None:
         objects[0] = "no space left"
 
-    monkeypatch.setattr(training, "world_size", lambda: 2)
+    monkeypatch.setattr("lightning_gans.strategy.world_size", lambda: 2)
     monkeypatch.setattr(training, "train_classifier", None)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
     monkeypatch.setattr("torch.distributed.broadcast_object_list", failed)

@@ -1,9 +1,12 @@
-"""How classifiers are kept: in .pt files, or with rounded weights in .safetensors files, as those that the package has."""
+"""How classifiers and text encoders are kept: in .pt files, or with rounded weights in .safetensors files."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +21,17 @@ from lightning_gans.errors import InputError
 
 _ROUNDED = ".safetensors"
 SUFFIXES = (".pt", _ROUNDED)
-"""Of files that hold a classifier."""
+"""Of files that hold a trained network."""
 _HEADER = "lightning_gans"
 
 
-def packaged_file(dataset: str) -> Path | None:
-    """The reference classifier of a dataset, which all that measure by it share; none for most."""
-    return next((Path(__file__).parent / "trained").glob(f"*_{dataset}{_ROUNDED}"), None)
+def identity_of(network: nn.Module) -> str:
+    """sha256 of the weights, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def is_rounded(path: Path) -> bool:
@@ -40,8 +47,13 @@ def round_weights(network: nn.Module) -> None:
             parameter.copy_(parameter.half())
 
 
-def read_stored(path: Path) -> dict[str, Any]:
-    """What ``as_bytes`` has made bytes of; nothing where it is something else.
+def read_stored(path: Path, what: str, command: str) -> dict[str, Any]:
+    """What ``write_stored`` has written; nothing where it is something else.
+
+    Args:
+        path: of the file.
+        what: is to be in it, such as ``classifier``.
+        command: that writes such files.
 
     Raises:
         InputError: it cannot be read.
@@ -50,12 +62,28 @@ def read_stored(path: Path) -> dict[str, Any]:
         check_sums(path)
         stored = _read_rounded(path) if is_rounded(path) else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever readers make of bytes that somebody changed
-        raise InputError(f"{path} is not a classifier, or a damaged one; train it anew with lightning classifier") from error
+        raise InputError(f"{path} is not a {what}, or a damaged one; train it anew with {command}") from error
     return stored if isinstance(stored, dict) else {}
 
 
-def as_bytes(content: Mapping[str, Any], path: Path) -> bytes:
-    """The file ``path`` of a classifier: its ``weights``, and all else in plain types."""
+def write_stored(content: Mapping[str, Any], path: Path, what: str) -> None:
+    """Write the ``weights`` of a network, and all else in plain types; where that fails an older file stays.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    written = _as_bytes(content, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+            Path(scratch, path.name).write_bytes(written)
+            os.replace(Path(scratch, path.name), path)
+    except OSError as error:
+        raise InputError(f"cannot write the {what} {path} ({error.strerror}); set out to a place of yours") from error
+
+
+def _as_bytes(content: Mapping[str, Any], path: Path) -> bytes:
+    """What the file ``path`` is to hold."""
     if is_rounded(path):
         weights = {name: value.half() if value.dim() > 1 else value for name, value in content["weights"].items()}
         header = {name: value for name, value in content.items() if name != "weights"}

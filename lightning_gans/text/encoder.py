@@ -1,0 +1,86 @@
+"""What makes numbers of captions, however it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from torch import Tensor
+
+from lightning_gans.data.source import encode_captions
+from lightning_gans.errors import InputError
+from lightning_gans.networks.conditions import Condition, Conditions
+from lightning_gans.stored import identity_of
+
+
+class TextEncoder(Condition):
+    """Makes ``(N, width)`` numbers of captions as byte codes, int64 ``(N, L)``: UTF-8, padded with zeros.
+
+    The same captions give the same numbers on the same device, in float32 whatever is cast around it. Loaded from a file, an
+    encoder needs no gradients.
+
+    Attributes:
+        name: in logs and records.
+        width: how many numbers.
+        length: bytes that are read, ``None`` for all; what is behind them is left out with a warning, once.
+    """
+
+    name: str
+    length: int | None = None
+    _warned = False
+
+    def forward(self, condition: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def check(self, condition: Conditions) -> None:
+        captions = self._codes_of(condition)
+        empty = (captions == 0).all(1).nonzero().flatten()
+        if len(empty):
+            raise InputError(f"caption {int(empty[0])} is empty; write one, or remove the image")
+
+    def check_caption(self, text: str) -> None:
+        """Refuse a caption of which nothing would be read, and warn of one that is too long.
+
+        Raises:
+            InputError: says what is wrong.
+        """
+        if not text.strip():
+            raise InputError("the caption is empty; write one")
+        self._warn_of(len(text.encode()))
+
+    def example(self, n: int) -> Tensor:
+        return torch.from_numpy(encode_captions([["a"]] * n)[:, 0]).long()
+
+    def codes(self, texts: Sequence[str]) -> Tensor:
+        """Captions that somebody wrote, as ``forward`` takes them: int64 ``(N, L)`` on the CPU.
+
+        Raises:
+            InputError: nothing would be read of one of them.
+        """
+        for text in texts:
+            self.check_caption(text)
+        return torch.from_numpy(encode_captions([[text] for text in texts])[:, 0]).long()
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of all that the numbers depend on, in hexadecimal digits."""
+        return identity_of(self)
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of it, in plain types."""
+        return {"text_encoder": self.name, "text_encoder_width": self.width, "text_encoder_sha256": self.fingerprint}
+
+    def _codes_of(self, condition: Conditions) -> Tensor:
+        """The captions, as far as they are read; looks at type and shape alone."""
+        if not isinstance(condition, Tensor) or condition.dim() != 2 or condition.dtype != torch.int64:
+            given = f"{condition.dtype} {tuple(condition.shape)}" if isinstance(condition, Tensor) else type(condition).__name__
+            raise InputError(f"captions must be byte codes, int64 (N, L), not {given}; set data.condition to captions")
+        self._warn_of(condition.shape[1])
+        return condition[:, : self.length]
+
+    def _warn_of(self, length: int) -> None:
+        if self.length is not None and length > self.length and not self._warned:
+            self._warned = True
+            rank_zero_warn(f"there are captions of {length} bytes; {self.name} reads the first {self.length} of each")
