@@ -31,7 +31,7 @@ def captions_of(subject: Subject) -> tuple[Tensor, list[str]]:
     """The texts given, else captions of test images, ``(N, L)``, and what they are called, in lines.
 
     Raises:
-        InputError: a text is longer than the captions of the training.
+        InputError: a text cannot be read.
     """
     codes = texts_of(subject) if subject.text else _of_test_images(subject)
     names = (textwrap.shorten(decode_caption(row), _LONGEST, placeholder=" ...") for row in codes)
@@ -39,16 +39,19 @@ def captions_of(subject: Subject) -> tuple[Tensor, list[str]]:
 
 
 def texts_of(subject: Subject) -> Tensor:
-    """The texts that were asked for, ``(N, L)``, L being that of the training's captions."""
-    width = subject.data.condition_kinds["captions"].width
+    """The texts that were asked for, int64 ``(N, L)``, filled up as captions of the training are.
+
+    Raises:
+        InputError: a text is empty, or the model's encoder reads nothing in it.
+    """
+    check = getattr(getattr(subject.model, "text_encoder", None), "check_caption", None)
+    for text in subject.text:
+        if not text.strip():
+            raise InputError("--text is empty; write a caption")
+        if callable(check):
+            check(text)
     codes = torch.from_numpy(encode_captions([[text] for text in subject.text]))[:, 0].long()
-    if codes.shape[1] > width:
-        longest = max(subject.text, key=lambda text: len(text.encode()))
-        raise InputError(
-            f"{longest!r} has {codes.shape[1]} bytes, but captions of {subject.data.name} have at most {width}; "
-            "give a shorter text"
-        )
-    return fit_captions(codes, width)
+    return fit_captions(codes, max(codes.shape[1], subject.data.condition_kinds["captions"].width))
 
 
 def _of_test_images(subject: Subject) -> Tensor:

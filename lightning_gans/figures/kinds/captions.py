@@ -23,7 +23,7 @@ def draw(subject: Subject) -> Figure:
     another by column, in the numbers that the model makes of them, a latent a row (Fig. 8, left).
 
     Raises:
-        InputError: not two texts to go between, or one that is longer than those that the model was trained on.
+        InputError: not two texts to go between, or one that cannot be read.
     """
     if subject.along:
         return _between(subject)

@@ -20,7 +20,7 @@ def draw(subject: Subject) -> Figure:
     3 to 10 rows.
 
     Raises:
-        InputError: a text is longer than those that the model was trained on.
+        InputError: a text cannot be read.
     """
     captions, names = captions_of(subject)
     count = min(COLUMNS, max(_FEWEST_ROWS, subject.num_images // len(captions)))
