@@ -44,6 +44,8 @@ _LAZY = {
     "BEGANGenerator": "networks",
     "ConvGenerator": "networks",
     "ConvNet": "networks",
+    "GANCLSDiscriminator": "networks",
+    "GANCLSGenerator": "networks",
     "UnrolledDiscriminator": "networks",
     "UnrolledGenerator": "networks",
     "VAEGANDiscriminator": "networks",

@@ -5,7 +5,7 @@ where these say nothing by their names: ``prior``; ``generator`` and ``decoder``
 ``encoder`` make latents of samples; ``latent_discriminator`` judges latents; what else ends in ``discriminator`` or ``critic``
 judges samples, pairs where its type is ``PairNetwork`` or its name begins with ``joint``, sets where it is
 ``SetDiscriminator``, and where it is ``Heads`` parts of the prior too. Where the model is conditional, or the type is
-``Conditioned``, the condition of the data joins.
+``Conditioned``, the condition of the data joins, as numbers where there is a ``text_encoder``; none is suggested for captions.
 """
 
 from __future__ import annotations
@@ -133,6 +133,12 @@ class _Roles:
         """By the type and the name of an argument, ``None`` where neither says what it is for."""
         conditional = getattr(self.model, "conditional", False) or _is(hint, Conditioned)
         condition = self.condition if conditional else None
+        if "text_encoder" in inspect.signature(self.model).parameters:
+            if condition is None:
+                return None
+            if name == "text_encoder":
+                return suggest.suggested_condition(condition)
+            condition = suggest.ConditionKind("attributes", condition.width)
         norm: Norm | None = getattr(self.model, "discriminator_norm", "batch")
         if name == "latent_discriminator":
             if isinstance(self.prior, Product):

@@ -20,14 +20,14 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def bce_real(logits: Tensor) -> Tensor:
-    """Cross-entropy of "these are real": the mean of ``-log sigmoid(logits)``, in nats."""
-    return F.softplus(-at_least_float32(logits)).mean()
+def bce_real(logits: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross-entropy of "these are real": the mean of ``-log sigmoid(logits)``, in nats; ``weights`` ``(N,)`` are factors."""
+    return _weighted(F.softplus(-at_least_float32(logits)), weights).mean()
 
 
-def bce_fake(logits: Tensor) -> Tensor:
-    """Cross-entropy of "these are generated": the mean of ``-log(1 - sigmoid(logits))``, in nats."""
-    return F.softplus(at_least_float32(logits)).mean()
+def bce_fake(logits: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross-entropy of "these are generated": the mean of ``-log(1 - sigmoid(logits))``, in nats, as ``bce_real``."""
+    return _weighted(F.softplus(at_least_float32(logits)), weights).mean()
 
 
 def bce(logits: Tensor, target: float) -> Tensor:
@@ -98,3 +98,8 @@ def mean_absolute_error(x: Tensor, y: Tensor) -> Tensor:
 def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
     """Squared difference, mean over batch and dimensions."""
     return F.mse_loss(at_least_float32(x), at_least_float32(y))
+
+
+def _weighted(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """Losses ``(N,)`` or ``(N, 1)``, each times its weight ``(N,)``."""
+    return losses if weights is None else losses * weights.view_as(losses)

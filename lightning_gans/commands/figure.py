@@ -15,7 +15,7 @@ from lightning_gans.figures.subject import Subject, Way, Without
 from lightning_gans.restore import Weights, restore
 
 _OWN = ("seed", "num_images", "path", "draw")  # options of the pictures that are the command's, too
-_OF_KINDS = ("without", "terms", "along")  # and those of some kinds alone
+_OF_KINDS = ("without", "terms", "along", "text")  # and those of some kinds alone
 
 
 def main(args: list[str]) -> None:
@@ -40,7 +40,10 @@ def main(args: list[str]) -> None:
         'picture samples of the same --seed and --num_images; or of test images: "Smiling,Male=0 - Male=0,Smiling=0 + Male"'
     )
     parser.add_argument("--terms", metavar="SUM", help=terms_help)
-    parser.add_argument("--along", action="store_true", help="of arithmetic: move samples along the sum of the terms")
+    along_help = "of arithmetic: move samples along the sum of the terms; of captions: go from one text to another"
+    parser.add_argument("--along", action="store_true", help=along_help)
+    text_help = "of captions and style_transfer: make images of it, once for each text; captions of test images where none"
+    parser.add_argument("--text", action="append", metavar="CAPTION", help=text_help)
     given, others = parser.parse_known_args(args)
     own = {f"--pictures.{name}": getattr(given, name) for name in _OWN if getattr(given, name) is not None}
     options = [*others, *(f"{name}={value}" for name, value in own.items())]

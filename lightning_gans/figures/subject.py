@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -41,7 +41,8 @@ class Subject:
         draw: whether the codes of test samples are draws of a stochastic encoder, and not its means.
         without: what is left out of samples under several conditions.
         terms: what latent arithmetic adds and takes away.
-        along: whether samples are moved along the sum of these.
+        along: whether samples are moved along the sum of these, or from a text to another.
+        text: captions to make samples of.
     """
 
     model: Any
@@ -58,6 +59,7 @@ class Subject:
     without: Without | None = None
     terms: str | None = None
     along: bool = False
+    text: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -163,6 +165,10 @@ class Subject:
         """
         parts = zip(self.to_model(z).split(BATCH), rows.split(BATCH), _turns(rows).split(BATCH), strict=True)
         return torch.cat([self.model.decode(part, self._wanted(*of)).float().cpu() for part, *of in parts])
+
+    def decode_under(self, z: Tensor, conditions: Tensor) -> Tensor:
+        """What latents are decoded to, each under a condition of its own."""
+        return replace(self, chosen=Chosen("", conditions)).decode(z, torch.arange(len(conditions)))
 
     def reconstruct(self, rows: Tensor) -> Tensor:
         """Test samples by number, encoded and decoded."""

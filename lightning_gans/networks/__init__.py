@@ -7,6 +7,7 @@ from lightning_gans.networks.cluster_heads import ClusterHeads
 from lightning_gans.networks.conditioned import Conditioned, Reinjected
 from lightning_gans.networks.conditions import AttributeCondition, Condition, LabelCondition, NamedConditions
 from lightning_gans.networks.dcgan import ConvGenerator, ConvNet
+from lightning_gans.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator
 from lightning_gans.networks.heads import Apart, Heads
 from lightning_gans.networks.layers import Network, Tapped, eval_mode, initialise, kept_statistics
 from lightning_gans.networks.mlp import MLP
@@ -37,6 +38,8 @@ __all__ = [
     "Conditioned",
     "ConvGenerator",
     "ConvNet",
+    "GANCLSDiscriminator",
+    "GANCLSGenerator",
     "Heads",
     "LabelCondition",
     "Layer",

@@ -179,6 +179,13 @@ def suggested_autoencoder(shape: tuple[int, ...], code: int) -> Spec:
     return spec("LayerTable", input_shape=list(shape), layers=[*down, {"channels": code, "name": "code"}, dense, *up])
 
 
+def suggested_condition(condition: ConditionKind) -> Spec:
+    """Labels or attributes to numbers, as many as ``condition`` has classes or columns."""
+    if condition.kind == "labels":
+        return spec("LabelCondition", classes=condition.width)
+    return spec("AttributeCondition", columns=condition.width)
+
+
 def _features(shape: tuple[int, ...], norm: Norm | None, features: int = _FEATURES) -> Spec:
     """Samples to features, with an activation behind."""
     if len(shape) == 1:
@@ -209,9 +216,7 @@ def _widened(shape: tuple[int, ...], condition: ConditionKind | None) -> tuple[i
 def _conditioned(network: Spec, condition: ConditionKind | None) -> Spec:
     if condition is None:
         return network
-    if condition.kind == "labels":
-        return spec("Conditioned", network=network, condition=spec("LabelCondition", classes=condition.width))
-    return spec("Conditioned", network=network, condition=spec("AttributeCondition", columns=condition.width))
+    return spec("Conditioned", network=network, condition=suggested_condition(condition))
 
 
 def _mlp(inputs: int, outputs: int, **settings: Any) -> Spec:

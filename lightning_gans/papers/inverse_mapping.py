@@ -12,6 +12,7 @@ from lightning_gans.losses import mean_squared_error
 from lightning_gans.networks import Tapped
 from lightning_gans.posteriors import Posterior, PosteriorKind
 from lightning_gans.priors import Prior
+from lightning_gans.protocols import Condition
 
 
 class InverseMapping(Game):
@@ -46,8 +47,8 @@ class InverseMapping(Game):
 
     def step(self, batch: Batch) -> None:
         z = self.noise_like(batch)
-        self.minimize("encoder", self.loss, z, self.normal(len(batch), self.inference.width))
+        self.minimize("encoder", self.loss, z, self.normal(len(batch), self.inference.width), *self.given(batch))
 
-    def loss(self, z: Tensor, epsilon: Tensor) -> Tensor:
+    def loss(self, z: Tensor, epsilon: Tensor, *given: Condition) -> Tensor:
         """The squared distance of latents and their codes."""
-        return mean_squared_error(self.inference.draw(self.encoder, self.generator(z), epsilon), z)
+        return mean_squared_error(self.inference.draw(self.encoder, self.generator(z, *given), epsilon), z)

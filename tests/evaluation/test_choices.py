@@ -86,14 +86,14 @@ main(["fit", "--model=GAN", "--evaluation.metrics=[dullness]"])
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert run.stdout.splitlines()[-3:] == [f"{{'brightness': {255 * 7 / 8}}}", "True True", "True"]
-    assert "Expected one of 'brightness', 'classify', 'clusters', 'diversity'" in run.stderr
+    assert "Expected one of 'brightness', 'caption_agreement', 'classify', 'clusters', 'diversity'" in run.stderr
     assert "not dullness" in run.stderr
 
 
 def test_an_unknown_metric_is_refused_with_the_names_of_those_that_exist() -> None:
     with pytest.raises(
         InputError,
-        match=r"names 'fdi', but must be of classify, clusters, diversity, fd, fid, is, kid, label_agreement.*, reconstruction",
+        match=r"names 'fdi', but must be of caption_agreement, classify, clusters, diversity, fd, .*, reconstruction",
     ):
         Evaluation(["fd", "fdi"])
     assert [metric.name for metric in chosen(["is", "fd", "is"])] == ["is", "fd"]

@@ -177,7 +177,11 @@ def test_the_command_takes_terms_for_this_kind_alone(tmp_path: Path, monkeypatch
     command.main(["arithmetic", "--ckpt_path=it.ckpt", "--terms", "3,5 - 1"])
     command.main(["arithmetic", "--ckpt_path=it.ckpt", "--terms", "3,5 - 1", "--along"])
     assert [names(figure)[0] for figure in figures] == ["3,5", "-1"]
-    for option, kinds in ((["--terms", "3"], "arithmetic"), (["--along"], "arithmetic"), (["--without=label"], "conditions")):
+    for option, kinds in (
+        (["--terms", "3"], "arithmetic"),
+        (["--along"], "arithmetic or captions"),
+        (["--without=label"], "conditions"),
+    ):
         what = option[0].partition("=")[0]
         with pytest.raises(InputError, match=f"{what} is of the picture {kinds}, and samples does without; leave it out"):
             command.main(["samples", "--ckpt_path=it.ckpt", *option])

@@ -127,6 +127,7 @@ class Metric(ABC):
         needs_encoder: whether its blocks are of reconstructions of the real images, and not of samples.
         needs_classes: whether its blocks are of real samples that the model itself classifies.
         needs_labels: whether its samples must be drawn by label, which is what is asked for.
+        needs_captions: whether its samples must be drawn by caption.
         needs_validation: whether it is given blocks of the samples for validation before those.
         least_samples: generated samples that it takes at least, in features.
         least_real: real samples that it takes at least, in features.
@@ -142,6 +143,7 @@ class Metric(ABC):
     needs_encoder: ClassVar[bool] = False
     needs_classes: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
+    needs_captions: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
     least_samples: ClassVar[int] = 2
     least_real: ClassVar[int] = 2
@@ -171,6 +173,8 @@ class Metric(ABC):
         if self.needs_network and not self.comparison.of_points and self.comparison.real.network is None:
             return False
         if self.needs_labels and not takes_labels(model, self.comparison.data):
+            return False
+        if self.needs_captions and not takes_captions(model, self.comparison.data):
             return False
         return not (self.needs_encoder and not encodes(model)) and not (self.needs_classes and not classifies(model))
 
@@ -251,3 +255,15 @@ def labels_in(condition: Condition | None) -> Tensor | None:
 def takes_labels(model: Any, data: RealImages) -> bool:
     """Whether samples of a model are drawn by label: it takes what travels with the data, and that has labels."""
     return getattr(model, "conditional", False) and labels_in(data.conditions(data.splits[0], torch.arange(1))) is not None
+
+
+def captions_in(condition: Condition | None) -> Tensor | None:
+    """The captions ``(N, L)`` in what travels with samples, ``None`` where there are none."""
+    found = condition.get("captions") if isinstance(condition, dict) else condition
+    of_bytes = found is not None and found.dim() == 2 and found.dtype == torch.int64
+    return found if of_bytes else None
+
+
+def takes_captions(model: Any, data: RealImages) -> bool:
+    """Whether samples of a model are drawn by caption: it takes what travels with the data, and that has captions."""
+    return getattr(model, "conditional", False) and captions_in(data.conditions(data.splits[0], torch.arange(1))) is not None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.figures.conditions import Chosen, class_names
+from lightning_gans.figures.conditions import class_names
 from lightning_gans.figures.subject import COLUMNS, Subject, no_data
 from lightning_gans.networks.conditions import NO_LABEL, LabelCondition
 from lightning_gans.randomness import keyed_generator
@@ -62,7 +61,7 @@ def draw(subject: Subject) -> Figure:
     count = values.shape[1] if fig7 else few
     given = values.flatten(0, 1) if fig7 else values.repeat_interleave(count, dim=0)
     z = _latents(subject, 1 if fig7 else count)
-    made = _under(subject, z.repeat(len(given) // len(z), 1), given)
+    made = subject.decode_under(z.repeat(len(given) // len(z), 1), given)
     what += ", with latent 0" if subject.without else ""
     return plots.table(made.unflatten(0, (-1, count)), [*_COLUMNS] if fig7 else [], f"{what}, {subject.name}", names)
 
@@ -88,15 +87,10 @@ def _latents(subject: Subject, count: int) -> Tensor:
     return prior.sample(count, keyed_generator("conditions", subject.seed))
 
 
-def _under(subject: Subject, z: Tensor, conditions: Tensor) -> Tensor:
-    """What latents are decoded to, each under its own condition."""
-    return replace(subject, chosen=Chosen("", conditions)).decode(z, torch.arange(len(conditions)))
-
-
 def _labels_alone(subject: Subject) -> Figure:
     """An image a class, ten in a row."""
     names, values = _classes(subject)
-    made = _under(subject, _latents(subject, len(values)), values)
+    made = subject.decode_under(_latents(subject, len(values)), values)
     white = torch.ones(-len(made) % COLUMNS, *made.shape[1:]) if len(made) > COLUMNS else made[:0]
     one_row = len(made) <= COLUMNS
     shown = torch.cat([made, white]).unflatten(0, (-1, len(made) if one_row else COLUMNS))
@@ -112,7 +106,7 @@ def _without_label(subject: Subject) -> Figure:
     of_attributes = subject.data.condition_name == "attributes"
     none = torch.zeros(count, len(subject.data.attributes)) if of_attributes else torch.full((count,), NO_LABEL)
     what = "all attributes 0" if of_attributes else "no label: zeros in the place of its numbers"
-    made = _under(subject, _latents(subject, count), none)
+    made = subject.decode_under(_latents(subject, count), none)
     return plots.grids([(f"samples with {what}, {subject.name}", made, max(1, round(count**0.5)))])
 
 
