@@ -158,7 +158,8 @@ class _Roles:
             return suggest.suggested_generator(self.latent_dim, self.shape, condition)
         if name.endswith("encoder"):
             numbers = self.latent_dim * (2 if getattr(self.model, "stochastic_encoder", False) else 1)
-            return suggest.suggested_encoder(self.shape, numbers, condition)
+            told = getattr(self.model, "encoder_is_told", True)
+            return suggest.suggested_encoder(self.shape, numbers, condition if told else None)
         if name.endswith(("discriminator", "critic")):
             return suggest.suggested_discriminator(self.shape, condition, norm, self.judgements)
         return None

@@ -38,6 +38,8 @@ class Doors(LightningModule):
     """The network whose layers are shown."""
     conditional = False
     """Whether the networks are given what travels with the images, such as labels."""
+    encoder_is_told = True
+    """Whether of a conditional model the encoder is given that, too."""
     stochastic_encoder = False
     """Whether an encoder that is completed gives a normal distribution: means, then log-variances."""
     discriminator_norm: Literal["batch", "layer"] | None = "batch"

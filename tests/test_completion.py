@@ -63,7 +63,7 @@ def config() -> dict[str, Any]:
 
 
 # Of a generator that is there
-AFTERWARDS = ("InverseMapping", "PostHocALI")
+AFTERWARDS = {"InverseMapping": "GAN", "PostHocALI": "GAN", "StyleEncoder": "GANCLS"}
 
 
 @pytest.mark.parametrize("dataset", ["ring8", "digits", "folder"])
@@ -85,13 +85,14 @@ def test_every_model_trains_on_every_data_in_one_line(model: str, dataset: str, 
 
 @pytest.mark.parametrize("model", AFTERWARDS)
 def test_inference_is_learned_for_the_generator_of_another_run(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run("fit", "--model", "GAN", data__dataset="ring8")
+    labels = {"data__condition": "labels"} if AFTERWARDS[model] == "GANCLS" else {}
+    run("fit", "--model", AFTERWARDS[model], data__dataset="ring8", **labels)
     with pytest.raises(SystemExit):
-        run("fit", "--model", model, data__dataset="ring8")
+        run("fit", "--model", model, data__dataset="ring8", **labels)
     assert "the generator is a trained one that stays as it is; set model.start_from.checkpoint" in capsys.readouterr().err
     (source,) = Path("runs").glob("*/version_0/checkpoints/last.ckpt")
     start = {"model__start_from__checkpoint": source, "model__start_from__networks": "[generator]"}
-    run("fit", "--model", model, data__dataset="ring8", **start)
+    run("fit", "--model", model, data__dataset="ring8", **start, **labels)
     (after,) = {*Path("runs").glob("*/version_0/checkpoints/last.ckpt")} - {source}
     trained, there = (torch.load(file, weights_only=True)["state_dict"] for file in (after, source))
     generator = [name for name in there if name.startswith("generator.")]

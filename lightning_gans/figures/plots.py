@@ -91,13 +91,14 @@ def table(images: Tensor, columns: Sequence[str], title: str, rows: Sequence[str
 
     Args:
         images: ``(rows, columns, C, H, W)`` in [-1, 1].
-        columns: their names, which stand slanted above them; none for no names.
+        columns: their names, of a line or several, which stand slanted above them; none for no names.
         title: of all of it.
         rows: their names, left of them, of a line or several; none for no names.
     """
     _, count, _, height, width = images.shape
-    zoom, margin, slanted = max(1, round(56 / height)), 10, 110 if columns else 0
-    left = margin + (12 + 7 * max(len(line) for name in rows for line in name.split("\n")) if rows else 0)
+    longest, widest = (max((len(line) for name in names for line in name.split("\n")), default=0) for names in (columns, rows))
+    zoom, margin, slanted = max(1, round(56 / height)), 10, max(110, 20 + 6 * longest) if columns else 0
+    left = margin + (12 + 7 * widest if rows else 0)
     framed = torch.nn.functional.pad(to_bytes(images).cpu(), (0, 3, 0, 3), value=255)
     pixels = framed.repeat_interleave(zoom, -2).repeat_interleave(zoom, -1).expand(-1, -1, 3, -1, -1)
     shown = pixels.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)

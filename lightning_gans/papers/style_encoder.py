@@ -33,6 +33,8 @@ class StyleEncoder(TextGame, InverseMapping):
         **game: see ``lightning_gans.Game``; ``start_from`` says where G, and the text's encoder, come from.
     """
 
+    encoder_is_told = False
+
     def __init__(
         self,
         encoder: Tapped,

@@ -73,7 +73,6 @@ def test_a_text_is_a_row_and_a_latent_a_column(tmp_path: Path) -> None:
     assert shows(tmp_path / "it.png")
 
 
-@pytest.mark.parametrize("data", [Captioned(), ByName()], ids=["alone", "by name"])
 def test_a_text_may_be_longer_than_those_of_the_training() -> None:
     texts = ["a red beard of many long hairs", "red"]
     _, given, figure = made(text=texts)
@@ -90,6 +89,7 @@ def test_texts_that_cannot_be_read_are_refused() -> None:
         made(model=model, text=["red", "猫"])
 
 
+@pytest.mark.parametrize("data", [Captioned(), ByName()], ids=["alone", "by name"])
 def test_without_texts_there_are_captions_of_test_images_that_differ(data: Any) -> None:
     _, given, figure = made(data)
     assert given.shape == (36, LONGEST)

@@ -39,6 +39,15 @@ def test_a_test_image_is_a_row_and_a_text_a_column(tmp_path: Path) -> None:
     assert shows(tmp_path / "it.png")
 
 
+def test_long_texts_are_neither_cut_off_nor_in_the_way_of_the_title() -> None:
+    texts = ["a small bird with a pointy bill and " * 5, "black and blue and green and red hair", "red"]
+    figure = draw("style_transfer", Subject(Reader(), Captioned(), 3, num_images=24, text=texts))
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    below = figure.texts[0].get_window_extent().y0
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= below for box in boxes)
+
+
 def test_without_texts_they_are_captions_of_test_images() -> None:
     draw("style_transfer", Subject(model := Reader(), Captioned(), 3, num_images=16))
     given: Tensor = torch.cat(model.conditions)
