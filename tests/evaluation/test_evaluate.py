@@ -221,7 +221,7 @@ def test_real_images_that_are_none_are_refused(real: Any, words: str) -> None:
 def test_reconstructions_of_what_does_not_encode_and_unknown_metrics_are_refused(data: Images) -> None:
     with pytest.raises(InputError, match="reconstructions need a model with prior, encode and decode; function is none"):
         compared(drawn, data, metrics=["reconstruction"])
-    with pytest.raises(InputError, match="'fdi', but must be of classify, clusters, diversity, fd, fid"):
+    with pytest.raises(InputError, match="'fdi', but must be of caption_agreement, classify, clusters, diversity, fd, fid"):
         compared(drawn, data, metrics=["fdi"])
 
 
