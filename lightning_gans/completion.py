@@ -26,7 +26,7 @@ import lightning_gans
 from lightning_gans.command_line import Parser, one_sentence
 from lightning_gans.data import Images
 from lightning_gans.game import Game
-from lightning_gans.labelled_priors import Labelled
+from lightning_gans.labelled_priors import Categorical, Labelled
 from lightning_gans.networks import Conditioned, Heads, PairNetwork, SetDiscriminator, suggest
 from lightning_gans.networks.layers import Norm
 from lightning_gans.priors import Empirical, Normal, Prior
@@ -148,7 +148,7 @@ class _Roles:
             return suggest.suggested_set_discriminator(self.shape, norm, getattr(self.model, "compares_sets", True))
         if _is(hint, Heads) and isinstance(self.prior, Product):
             codes = {part: law for part, law in self.prior.parts.items() if part != getattr(self.model, "noise_part", None)}
-            heads = {part: law.dim if isinstance(law, Labelled) else 2 * law.dim for part, law in codes.items()}
+            heads = {part: law.dim if isinstance(law, Categorical) else 2 * law.dim for part, law in codes.items()}
             return suggest.suggested_heads(self.shape, {"real": 1, **heads}, norm)
         if getattr(self.model, "discriminator_reconstructs", False) and name == "discriminator":
             return suggest.suggested_autoencoder(self.shape, self.latent_dim)

@@ -113,6 +113,19 @@ def test_a_discriminator_of_classes_has_as_many_outputs(name: str, network: str)
     assert spec.get("joint", {}).get("init_args", spec)["outputs"] == 10
 
 
+def test_a_code_has_as_many_outputs_as_its_law_takes() -> None:
+    parts = {
+        "noise": {"class_path": "lightning_gans.Normal", "init_args": {"dim": 3}},
+        "kind": {"class_path": "lightning_gans.Categorical", "init_args": {"classes": 5}},
+        "petal": {"class_path": "lightning_gans.MixtureOfGaussians", "init_args": {"components": 7}},
+    }
+    prior = yaml.safe_dump({"class_path": "lightning_gans.Product", "init_args": {"parts": parts}}, default_flow_style=True)
+    heads = completed("--model", "InfoGAN", "--data.dataset=ring8", f"--model.prior={prior}")["discriminator"]["init_args"][
+        "heads"
+    ]
+    assert {name: head["init_args"]["outputs"] for name, head in heads.items()} == {"real": 1, "kind": 5, "petal": 4}
+
+
 def test_what_is_given_is_left_alone() -> None:
     mine = '{"class_path": "lightning_gans.MLP", "init_args": {"inputs": 2, "outputs": 2}}'
     settings = completed("--model", "GAAN", "--data.dataset=ring8", "--model.encoder", mine, "--model.data_scale=9")
