@@ -6,10 +6,9 @@ of two convolutions, 128 are five. The paper's vanishing residuals are not in th
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from lightning_gans.errors import InputError
+from lightning_gans.networks.dcgan import doublings
 from lightning_gans.networks.layers import check_sizes
 from lightning_gans.networks.table import Layer, LayerTable
 
@@ -64,11 +63,4 @@ def _decoder(image_shape: tuple[int, int, int], width: int) -> list[Layer]:
 
 def _blocks(image_shape: tuple[int, int, int]) -> int:
     """How many sizes there are from 8 pixels on."""
-    _, height, width = image_shape
-    doublings = math.log2(height / _BASE)
-    if height != width or doublings < 0 or doublings != int(doublings):
-        raise InputError(
-            f"BEGAN's networks have sides of 8 pixels and doublings of it, not {height}x{width}; set data.image_size to "
-            "32 or 64, and image_shape"
-        )
-    return int(doublings) + 1
+    return 1 + doublings(image_shape, _BASE, 0, f"BEGAN's networks have sides of {_BASE} pixels and doublings of it")

@@ -6,6 +6,8 @@ doubles it, cut back where the way down had rounded. So one family serves 28, 32
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from lightning_gans.errors import InputError
@@ -120,6 +122,20 @@ def halvings(side: int, times: int) -> list[int]:
     if times < 1 or sides[-2] < 2:
         raise InputError(f"images of {side} pixels cannot be halved {times} times; give the networks other widths")
     return sides
+
+
+def doublings(image_shape: tuple[int, int, int], first: int, least: int, sides: str) -> int:
+    """How often a side of ``first`` pixels is doubled to that of square images ``(C, H, W)``.
+
+    Raises:
+        InputError: they are not square, or the side is no doubling, or one of fewer than ``least`` times; ``sides`` says which
+            there are.
+    """
+    _, height, width = image_shape
+    times = math.log2(height / first)
+    if height != width or times < least or times != int(times):
+        raise InputError(f"{sides}, not {height}x{width}; set data.image_size to 32 or 64, and image_shape")
+    return int(times)
 
 
 def _finish(channels: int, norm: Norm | None, name: Activation) -> list[nn.Module]:

@@ -6,12 +6,11 @@ code builds the layers and then adds another name, ``skipD``, which is nothing, 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_gans.errors import InputError
+from lightning_gans.networks.dcgan import doublings
 from lightning_gans.networks.layers import Activation, Network, activation, check_sizes, initialise
 
 _SIDE = 4  # pixels of a side where the text joins D, and where G's maps begin
@@ -49,11 +48,11 @@ class GANCLSGenerator(Network):
         self, inputs: int = 228, image_shape: tuple[int, int, int] = (3, 64, 64), width: int = 128, residual: bool = True
     ) -> None:
         check_sizes(self, inputs=inputs, image_shape=image_shape, width=width)
-        doublings = _doublings(image_shape)
+        times = _doublings(image_shape)
         stages: dict[str, nn.Module] = {}
         below = inputs
-        for number in range(doublings):
-            channels = width * 2 ** (doublings - 1 - number)
+        for number in range(times):
+            channels = width * 2 ** (times - 1 - number)
             blocks = residual and number < 2
             how: dict[str, Any] = {"stride": 2, "padding": 1} if number else {}
             deconvolution = nn.ConvTranspose2d(below, channels, 4, bias=False, **how)
@@ -118,11 +117,4 @@ def _convolved(inputs: int, outputs: int, name: Activation | None, kernel: int) 
 
 def _doublings(image_shape: tuple[int, int, int]) -> int:
     """How often a side of 4 pixels is doubled."""
-    _, height, width = image_shape
-    doublings = math.log2(height / _SIDE)
-    if height != width or doublings < 2 or doublings != int(doublings):
-        raise InputError(
-            f"GAN-CLS's networks have sides of 16, 32, 64, ... pixels, not {height}x{width}; set data.image_size to 32 or 64, "
-            "and image_shape"
-        )
-    return int(doublings)
+    return doublings(image_shape, _SIDE, 2, "GAN-CLS's networks have sides of 16, 32, 64, ... pixels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -254,7 +254,7 @@ def labels_in(condition: Condition | None) -> Tensor | None:
 
 def takes_labels(model: Any, data: RealImages) -> bool:
     """Whether samples of a model are drawn by label: it takes what travels with the data, and that has labels."""
-    return getattr(model, "conditional", False) and labels_in(data.conditions(data.splits[0], torch.arange(1))) is not None
+    return _is_given(model, data, labels_in)
 
 
 def captions_in(condition: Condition | None) -> Tensor | None:
@@ -266,4 +266,9 @@ def captions_in(condition: Condition | None) -> Tensor | None:
 
 def takes_captions(model: Any, data: RealImages) -> bool:
     """Whether samples of a model are drawn by caption: it takes what travels with the data, and that has captions."""
-    return getattr(model, "conditional", False) and captions_in(data.conditions(data.splits[0], torch.arange(1))) is not None
+    return _is_given(model, data, captions_in)
+
+
+def _is_given(model: Any, data: RealImages, found_in: Callable[[Condition | None], Tensor | None]) -> bool:
+    """Whether a model takes what travels with the data, and something is found in that."""
+    return getattr(model, "conditional", False) and found_in(data.conditions(data.splits[0], torch.arange(1))) is not None
