@@ -26,11 +26,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     return calls
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn", "anime_hair", "anime_eyes"])
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn", "anime_hair", "anime_eyes", "anime_hair32", "anime_eyes32"])
 def test_configs_are_the_recipes_that_missing_classifiers_are_trained_by(name: str, asked: list[tuple[object, ...]]) -> None:
     config, recipe = CONFIGS / f"classifier_{name}.yaml", RECIPES[name]
     main(["--config", str(config)])
-    main(["--dataset", recipe.dataset, *([f"--colour_of={recipe.colour_of}"] if recipe.colour_of else [])])
+    which = {"colour_of": recipe.colour_of, "image_size": recipe.image_size}
+    main(["--dataset", recipe.dataset, *(f"--{name}={value}" for name, value in which.items() if value)])
     assert asked == [(recipe, "data", None, "auto")] * 2
     assert all(f"\n{setting}: " in config.read_text() for setting in vars(recipe))
 

@@ -23,5 +23,5 @@ def main(args: list[str]) -> None:
 
 
 def _usual(asked: Any) -> Recipe:
-    name = f"{asked.dataset}_{asked.colour_of}" if asked.colour_of else asked.dataset
-    return RECIPES.get(name, Recipe(asked.dataset))
+    few = Recipe(asked.dataset, asked.colour_of, asked.image_size)
+    return RECIPES.get(few.name, Recipe(asked.dataset))

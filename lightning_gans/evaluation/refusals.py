@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
-from lightning_gans.evaluation.metrics.base import Metric, takes_captions, takes_labels
+from lightning_gans.evaluation.metrics.base import Metric, takes_captions, takes_labels, takes_labels_or_captions
 from lightning_gans.protocols import classifies, encodes
 
 
@@ -57,6 +57,9 @@ def say_what_is_left_out(metrics: Collection[type[Metric]], model: Any, data: An
         "the model does not classify": [metric.needs_classes and not classifies(model) for metric in metrics],
         "no labels are asked of the model": [metric.needs_labels and not takes_labels(model, data) for metric in metrics],
         "no captions are asked of the model": [metric.needs_captions and not takes_captions(model, data) for metric in metrics],
+        "neither labels nor captions are asked of the model": [
+            metric.needs_labels_or_captions and not takes_labels_or_captions(model, data) for metric in metrics
+        ],
     }
     for why, those in left.items():
         if names := [metric.name for metric, is_left in zip(metrics, those, strict=True) if is_left]:

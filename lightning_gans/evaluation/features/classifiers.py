@@ -93,9 +93,11 @@ class Classifier(nn.Module):
         classes: names of the K classes.
         shape: of an image ``(C, H, W)``.
         colour_of: what the classes are colours of, by the images' captions, see ``colour_labels``; none for the data's own.
+        image_size: side in pixels where it is another than the dataset's usual one.
 
     Attributes:
-        name: architecture and dataset, such as ``lenet_mnist``, and what the colours are of, such as ``lenet_anime_hair``.
+        name: architecture and dataset, such as ``lenet_mnist``, what the colours are of, such as ``lenet_anime_hair``, and an
+            unusual size, such as ``lenet_anime_hair32``.
         key: what a Fréchet distance in its features is called, such as ``fd_lenet_mnist``; never has ``fid`` in it.
         dim: number of features, those before the last layer.
         test_error: as a fraction, NaN before it is measured.
@@ -109,6 +111,7 @@ class Classifier(nn.Module):
         classes: tuple[str, ...],
         shape: tuple[int, int, int],
         colour_of: str | None = None,
+        image_size: int | None = None,
     ) -> None:
         super().__init__()
         if min(shape[1:]) < 8:
@@ -116,11 +119,11 @@ class Classifier(nn.Module):
         if len(classes) < 2:
             raise InputError(f"{dataset} has {len(classes)} classes, a classifier needs two; choose another dataset")
         self.architecture, self.dataset, self.classes, self.shape = architecture, dataset, classes, shape
-        self.colour_of = colour_of
+        self.colour_of, self.image_size = colour_of, image_size
         self.network = ARCHITECTURES[architecture](shape)
         self.dim = self.network.dim
         self.head = nn.Linear(self.dim, len(classes))
-        called = f"{dataset}_{colour_of}" if colour_of else dataset
+        called = f"{dataset}{f'_{colour_of}' if colour_of else ''}{image_size or ''}"
         self.name = f"{architecture}_{re.sub('[^a-z0-9]+', '_', called.lower())}"
         self.key = f"fd_{self.name.replace('fid', 'f_id')}"
         self.test_error = self.majority_error = math.nan
@@ -182,7 +185,7 @@ def load_classifier(path: str | Path, max_error: float | None = None) -> Classif
     try:
         with torch.device("meta"):  # draws no initial weights, so that random streams are left alone
             known = (stored["architecture"], stored["dataset"], tuple(stored["classes"]), tuple(stored["shape"]))
-            classifier = Classifier(*known, stored.get("colour_of"))
+            classifier = Classifier(*known, stored.get("colour_of"), stored.get("image_size"))
         classifier.load_state_dict(stored["weights"], assign=True)
         classifier.test_error, classifier.majority_error = float(stored["test_error"]), stored.get("majority_error", math.nan)
         allowed = float(stored["recipe"]["max_error"])

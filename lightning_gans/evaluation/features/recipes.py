@@ -17,6 +17,7 @@ class Recipe:
         dataset: a name, or the path of images in folders that are named for their classes.
         colour_of: a noun in the images' captions, such as ``hair``, whose colour is the class; images whose captions name none
             or several are left out. None for the dataset's own classes.
+        image_size: side in pixels that images are scaled to for this, none for the dataset's usual one.
         architecture: ``lenet`` for digits and drawings, ``resnet`` for photographs.
         epochs: passes over the training images.
         batch_size: images a step.
@@ -35,6 +36,7 @@ class Recipe:
 
     dataset: str = "mnist"
     colour_of: str | None = None
+    image_size: int | None = None
     architecture: Architecture = "lenet"
     epochs: int = 7
     batch_size: int = 128
@@ -48,6 +50,12 @@ class Recipe:
     held_out: float | None = None
     seed: int = 0
     max_error: float = 0.005
+
+    @property
+    def name(self) -> str:
+        """Of what is told apart: dataset, noun and size, such as ``anime_hair32``."""
+        colours = f"_{self.colour_of}" if self.colour_of else ""
+        return f"{self.dataset}{colours}{self.image_size or ''}"
 
     def __post_init__(self) -> None:
         checks.positive(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr)
@@ -64,6 +72,8 @@ RECIPES = {
     "svhn": replace(_RESNET, dataset="svhn", shift=2, max_error=0.04),
     "anime_hair": _FACES,
     "anime_eyes": replace(_FACES, colour_of="eyes", max_error=0.5),
+    "anime_hair32": replace(_FACES, image_size=32),
+    "anime_eyes32": replace(_FACES, colour_of="eyes", image_size=32, max_error=0.6),
 }
 
 

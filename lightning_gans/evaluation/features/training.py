@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -90,7 +90,7 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
     Raises:
         InputError: the dataset is missing, has no labels or no images.
     """
-    data = Images(recipe.dataset, root=str(root), held_out=recipe.held_out)
+    data = Images(recipe.dataset, root=str(root), image_size=recipe.image_size, held_out=recipe.held_out)
     data.prepare_data()
     data.setup("fit")
     train, classes = _examples(data, "train", recipe.colour_of)
@@ -100,10 +100,10 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
     with private_streams():
         torch.manual_seed(recipe.seed)
         shape = channels, height, width
-        classifier = Classifier(recipe.architecture, data.name, classes, shape, recipe.colour_of).to(where)
+        known = (recipe.architecture, data.name, classes, shape)
+        classifier = Classifier(*known, recipe.colour_of, recipe.image_size).to(where)
         _train(classifier, train, recipe)
-    name = f"{data.name}_{recipe.colour_of}" if recipe.colour_of else data.name
-    path = Path(out) if out else classifier_path(recipe.architecture, name, root)
+    path = Path(out) if out else classifier_path(recipe.architecture, replace(recipe, dataset=data.name).name, root)
     if is_rounded(path):
         round_weights(classifier)  # before it is measured
     classifier.test_error = measure_error(classifier, data)
@@ -209,6 +209,7 @@ def _save(
         "architecture": classifier.architecture,
         "dataset": classifier.dataset,
         "colour_of": classifier.colour_of,
+        "image_size": classifier.image_size,
         "classes": list(classifier.classes),
         "shape": list(classifier.shape),
         "weights": {name: value.cpu() for name, value in classifier.state_dict().items()},

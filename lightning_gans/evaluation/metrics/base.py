@@ -128,6 +128,7 @@ class Metric(ABC):
         needs_classes: whether its blocks are of real samples that the model itself classifies.
         needs_labels: whether its samples must be drawn by label, which is what is asked for.
         needs_captions: whether its samples must be drawn by caption.
+        needs_labels_or_captions: whether by either.
         needs_validation: whether it is given blocks of the samples for validation before those.
         least_samples: generated samples that it takes at least, in features.
         least_real: real samples that it takes at least, in features.
@@ -144,6 +145,7 @@ class Metric(ABC):
     needs_classes: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
     needs_captions: ClassVar[bool] = False
+    needs_labels_or_captions: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
     least_samples: ClassVar[int] = 2
     least_real: ClassVar[int] = 2
@@ -175,6 +177,8 @@ class Metric(ABC):
         if self.needs_labels and not takes_labels(model, self.comparison.data):
             return False
         if self.needs_captions and not takes_captions(model, self.comparison.data):
+            return False
+        if self.needs_labels_or_captions and not takes_labels_or_captions(model, self.comparison.data):
             return False
         return not (self.needs_encoder and not encodes(model)) and not (self.needs_classes and not classifies(model))
 
@@ -267,6 +271,11 @@ def captions_in(condition: Condition | None) -> Tensor | None:
 def takes_captions(model: Any, data: RealImages) -> bool:
     """Whether samples of a model are drawn by caption: it takes what travels with the data, and that has captions."""
     return _is_given(model, data, captions_in)
+
+
+def takes_labels_or_captions(model: Any, data: RealImages) -> bool:
+    """Whether they are drawn by either."""
+    return takes_labels(model, data) or takes_captions(model, data)
 
 
 def _is_given(model: Any, data: RealImages, found_in: Callable[[Condition | None], Tensor | None]) -> bool:

@@ -132,7 +132,7 @@ def test_files_that_are_damaged_or_something_else_are_refused(file: Path, tmp_pa
     for other in (*others, {"test_error": "small"}, {"weights": {}}, {"weights": [1]}):
         torch.save({**stored, **other}, path)
         refused("damaged")
-    for key in stored.keys() - {"kind", "colour_of", "majority_error", "held_out_error", "data", "labelled"}:
+    for key in stored.keys() - {"kind", "colour_of", "image_size", "majority_error", "held_out_error", "data", "labelled"}:
         torch.save({name: value for name, value in stored.items() if name != key}, path)
         refused("damaged")
     raw = file.read_bytes()
