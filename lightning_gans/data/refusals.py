@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lightning_gans import checks
-from lightning_gans.data.description import CONDITIONS
+from lightning_gans.data.description import CONDITIONS, ConditionName
 from lightning_gans.data.pixels import Crop
 from lightning_gans.errors import InputError
 
 
-def check_condition(condition: str | list[str] | None) -> None:
+def check_condition(condition: ConditionName | list[ConditionName] | None) -> None:
     """Refuse what names no condition, or one of them twice."""
     for wanted in condition if isinstance(condition, list) else [condition]:
         checks.one_of("data.condition", wanted, CONDITIONS if isinstance(condition, list) else (None, *CONDITIONS))

@@ -195,10 +195,9 @@ def mirror(images: Tensor, which: Tensor) -> Tensor:
 
 
 def cut_out(images: Tensor, side: int, corners: Tensor | None = None) -> Tensor:
-    """Squares ``(N, C, side, side)`` of images ``(N, C, H, W)``: in the middle, or each from its row and column ``(N, 2)`` on."""
+    """Squares ``(N, C, side, side)`` of images: their middle, or each from its first row and column ``(N, 2)`` on."""
+    places = images.unfold(2, side, 1).unfold(3, side, 1)  # (N, C, rows, columns, side, side), a view
     if corners is None:
-        upper, left = ((length - side) // 2 for length in images.shape[2:])
-        return images[:, :, upper : upper + side, left : left + side]
-    upper, left = corners.to(images.device, non_blocking=True).unbind(1)
-    places = images.unfold(2, side, 1).unfold(3, side, 1)
-    return places[torch.arange(len(images), device=images.device), :, upper, left]
+        return places[:, :, (places.shape[2] - 1) // 2, (places.shape[3] - 1) // 2]
+    rows, columns = corners.to(images.device, non_blocking=True).unbind(1)
+    return places[torch.arange(len(images), device=images.device), :, rows, columns]
