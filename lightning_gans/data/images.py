@@ -38,10 +38,10 @@ class Images(OpenedData):
         root: folder with the datasets' files; packs are written below it.
         image_size: side in pixels that images are cut and scaled to, none for the dataset's usual one.
         channels: 1 for grey, 3 for colour, none for the images' own.
-        random_crop: side in pixels that images are cut and scaled to instead, out of which training is given a square of
-            ``image_size`` from another place each time; all else has the middle one.
         crop: what is cut out before scaling: none for the largest square in the middle, a number for a square of so many pixels
             (of the official 178x218 for ``celeba``), ``resize`` to squeeze the whole image into the square.
+        random_crop: side in pixels that images are cut and scaled to instead, out of which training is given a square of
+            ``image_size`` from another place each time; all else has the middle one.
         train_split: what to train on, such as SVHN's ``extra``.
         test_split: what ``test`` means to evaluation, such as CelebA's ``valid``.
         held_out: training samples kept from training, a number or a share; evaluation finds them as ``valid``.
