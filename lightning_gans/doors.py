@@ -38,6 +38,8 @@ class Doors(LightningModule):
     """The network whose layers are shown."""
     conditional = False
     """Whether the networks are given what travels with the images, such as labels."""
+    averages_captions = False
+    """Whether several captions of an image can be given, of whose numbers the networks see the mean."""
     encoder_is_told = True
     """Whether of a conditional model the encoder is given that, too."""
     stochastic_encoder = False

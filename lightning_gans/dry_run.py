@@ -55,6 +55,10 @@ def dry_run(game: Game, data: Any, steps: bool) -> None:
         raise InputError(
             f"{type(game).__name__} is conditional, but {data.name} comes with no labels or other conditions; {advice}"
         )
+    if game.conditional and not game.averages_captions and (several := getattr(data, "captions_per_image", 1)) > 1:
+        raise InputError(
+            f"data.captions_per_image is {several}, but {type(game).__name__} is given one caption of each image; leave it out"
+        )
     with unchanged(game), torch.no_grad(), eval_mode(game):
         _try_doors(game, data, batch)
     if steps and batch is not None:

@@ -25,7 +25,7 @@ class TextGame(Game):
             ``(N,)``, as a ``LabelCondition`` does. It stays as it is, in evaluation mode.
     """
 
-    conditional = True
+    conditional = averages_captions = True
     text_encoder: nn.Module
 
     def take_text_encoder(self, text_encoder: nn.Module) -> None:

@@ -20,6 +20,7 @@ from lightning_gans.data.description import CONDITIONS, ConditionName, Preview
 from lightning_gans.data.loader import Numbers, RowLoader, Rows, loader_for
 from lightning_gans.data.opened import Opened, open_dataset, peek_dataset, prepare_dataset
 from lightning_gans.data.pixels import Crop
+from lightning_gans.data.refusals import check_condition, check_sizes
 from lightning_gans.data.serving import BatchMaker, InTurn, in_precision
 from lightning_gans.data.source import Points, Request, Source, find_source
 from lightning_gans.differences import differences, plain
@@ -39,12 +40,16 @@ class Images(OpenedData):
         channels: 1 for grey, 3 for colour, none for the images' own.
         crop: what is cut out before scaling: none for the largest square in the middle, a number for a square of so many pixels
             (of the official 178x218 for ``celeba``), ``resize`` to squeeze the whole image into the square.
+        random_crop: side in pixels that images are cut and scaled to instead, out of which training is given a square of
+            ``image_size`` from another place each time; all else has the middle one.
         train_split: what to train on, such as SVHN's ``extra``.
         test_split: what ``test`` means to evaluation, such as CelebA's ``valid``.
         held_out: training samples kept from training, a number or a share; evaluation finds them as ``valid``.
         classes: names of the only classes to keep; labels then count these.
         condition: what travels with the images: ``labels``, ``attributes`` or ``captions``; a list of these for several, which
             batches then have by name; none for what there is, the last of these first.
+        captions_per_image: of captions so many of each image, in training: ``(N, K, L)`` where they are several, and different
+            ones where an image has as many. It is for models that take their mean, such as ``GANCLS``.
         labelled: so many samples, the same number of each class, keep their labels and are served beside every batch, as many
             as it has, as ``batch.labelled``; the batch itself then has no conditions.
         labelled_seed: of that choice, whatever the seed of the run.
@@ -77,11 +82,13 @@ class Images(OpenedData):
         image_size: int | None = None,
         channels: Literal[1, 3] | None = None,
         crop: Crop = None,
+        random_crop: int | None = None,
         train_split: str = "train",
         test_split: str = "test",
         held_out: float | None = None,
         classes: list[str | int] | None = None,
         condition: ConditionName | list[ConditionName] | None = None,
+        captions_per_image: int = 1,
         labelled: int | None = None,
         labelled_seed: int = 0,
         flip: Literal["random", "copies"] | None = None,
@@ -96,45 +103,38 @@ class Images(OpenedData):
         checks.one_of("data.channels", channels, (None, 1, 3))
         checks.one_of("data.flip", flip, (None, "random", "copies"))
         checks.one_of("data.device_resident", device_resident, (True, False, "auto"))
+        check_condition(condition)
+        counts = {"num_predict": num_predict, "labelled": labelled, "captions_per_image": captions_per_image}
+        check_sizes(crop, image_size, random_crop, batch_size, **counts)
         self._by_name = isinstance(condition, list)
-        for wanted in condition if isinstance(condition, list) else [condition]:
-            checks.one_of("data.condition", wanted, CONDITIONS if self._by_name else (None, *CONDITIONS))
-        if isinstance(condition, list) and len({*condition}) != max(1, len(condition)):
-            raise InputError(f"data.condition is {condition}, but must name at least one, and none of them twice")
-        if isinstance(crop, str) and crop != "resize":
-            raise InputError(f"data.crop is {crop!r}, but must be a number of pixels or resize")
-        sizes = {"batch_size": batch_size, "num_predict": num_predict, "image_size": image_size, "labelled": labelled}
-        for name, value in {**sizes, "crop": None if isinstance(crop, str) else crop}.items():
-            if value is not None and value < 1:
-                raise InputError(f"data.{name} is {value}, but must be at least 1")
-        if image_size is not None:
-            checks.fits_memory(
-                f"a batch of {batch_size:,} images of {image_size:,} pixels a side", batch_size * 12 * image_size**2
-            )
         self.dataset, self.root = dataset, root
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.device_resident = device_resident
         self.num_predict = num_predict
         self.held_out, self.labelled, self.labelled_seed, self.flip = held_out, labelled, labelled_seed, flip
+        self.captions_per_image = captions_per_image
         self._kept, self._wanted = classes, condition
+        self._cut = None if random_crop is None else image_size
         self._names = {"train": train_split, "test": test_split}
         self._decides = {
             "dataset": dataset,
             "image_size": image_size,
             "channels": channels,
             "crop": crop,
+            "random_crop": random_crop,
             "held_out": held_out,
             "train_split": train_split,
             "classes": classes,
             "condition": condition,
+            "captions_per_image": captions_per_image,
             "labelled": labelled,
             "flip": flip,
             "labelled_seed": labelled_seed,
             "batch_size": batch_size,
             "drop_last": drop_last,
         }
-        self._request = Request(dataset, Path(root), image_size, channels, skip_unreadable, crop, download)
+        self._request = Request(dataset, Path(root), random_crop or image_size, channels, skip_unreadable, crop, download)
         self._batches: BatchMaker | None = None
         self._loader: RowLoader | None = None
 
@@ -154,6 +154,8 @@ class Images(OpenedData):
         self._download()
         if self._opened is None and isinstance(self._source, Source):
             preview = peek_dataset(self._source, **self._names)
+            if self._cut is not None:
+                preview = replace(preview, shape=(preview.shape[0], self._cut, self._cut))
             kinds = dict(preview.condition_kinds)
             if self._kept is not None and "labels" in kinds:
                 kinds["labels"] = ConditionKind("labels", len(self._kept))
@@ -190,8 +192,11 @@ class Images(OpenedData):
             opened.hold_out(self.held_out)
         if opened.stacks:
             opened.stack()
-        if self.flip is not None and opened.has_points:
-            raise InputError(f"data.flip mirrors images, but {opened.name} are points; leave it out")
+        for setting, does in (("flip", "mirrors"), ("random_crop", "cuts")):
+            if self._decides[setting] is not None and opened.has_points:
+                raise InputError(f"data.{setting} {does} images, but {opened.name} are points; leave it out")
+        if self._cut is not None:
+            opened.cut_out(self._cut)
         return opened
 
     def _keep(self, opened: Opened) -> None:
@@ -200,7 +205,9 @@ class Images(OpenedData):
         few = None if self.labelled is None else train.balanced_subset(self.labelled, self.labelled_seed).rows
         if self.flip == "copies":
             opened.add_mirrored()
-        self._batches = BatchMaker(opened.splits["train"], [*kinds], self._by_name, self.flip == "random", few)
+        self._batches = BatchMaker(
+            opened.splits["train"], [*kinds], self._by_name, self.flip == "random", few, self.captions_per_image
+        )
         self._opened, self.name = (opened, replace(preview, condition_kinds=kinds)), opened.name
 
     def _chosen(self, kinds: dict[str, ConditionKind], points: bool) -> dict[str, ConditionKind]:
@@ -214,6 +221,11 @@ class Images(OpenedData):
         lacking = next((name for name in wanted if name not in there), None)
         if lacking is not None:
             raise InputError(f"data.condition is {lacking}, but {self._source.name} has {', '.join(there) or 'none'}")
+        if self.captions_per_image > 1 and "captions" not in wanted:
+            raise InputError(
+                f"data.captions_per_image is {self.captions_per_image}, but no captions travel with {self._source.name}; "
+                "leave it out, or set data.condition to captions"
+            )
         return {name: kinds[name] for name in wanted}
 
     def _new_loader(self) -> RowLoader:
@@ -227,8 +239,10 @@ class Images(OpenedData):
 
     def train_dataloader(self) -> RowLoader:
         assert self.trainer is not None
+        assert self._batches is not None
         self._loader = self._new_loader()
-        self._make_resident(self.trainer.strategy.root_device)
+        self._batches.keep_on(self.trainer.strategy.root_device, self.device_resident)
+        self.opened.splits["train"] = self._batches.split
         return self._loader
 
     def state_dict(self) -> dict[str, Any]:
@@ -284,15 +298,3 @@ class Images(OpenedData):
         assert self._batches is not None
         self.opened.check_files()
         return in_precision(self._batches.make(batch, device, self._loader), self.trainer)
-
-    def _make_resident(self, device: torch.device) -> None:
-        split = self.opened.splits["train"]
-        if device.type == "cpu" or self.device_resident is False:
-            return
-        if self.device_resident == "auto":
-            free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
-            if split.nbytes > free / 2:
-                return
-        assert self._batches is not None
-        self._batches.to(device)
-        self.opened.splits["train"] = self._batches.split

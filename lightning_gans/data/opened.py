@@ -95,6 +95,10 @@ class Opened:
         if self.splits["test"] is whole:
             self.splits["test"] = self.splits["valid"]
 
+    def cut_out(self, side: int) -> None:
+        """Let samples be squares of so many pixels out of the stored images, in the middle if nobody says where."""
+        self._change(lambda name, split: replace(split, cut=side))
+
     def add_mirrored(self) -> None:
         """Add a mirrored copy of every training image."""
         if self.stacks:
@@ -121,6 +125,8 @@ class Opened:
         """A hash of what the samples of a split are."""
         split = self.splits[name]
         digest = hashlib.sha256(f"{self.digests.get(name)} {self.name} {len(split)} {split.copies}".encode())
+        if split.cut is not None:
+            digest.update(f" the middle {split.cut}".encode())
         if split.rows is not None:
             digest.update(split.rows.cpu().numpy().tobytes())
         if not self.digests:
@@ -134,7 +140,8 @@ class Opened:
         parts.append(
             ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items() if name == "train" or split is not train)
         )
-        parts.append("x".join(map(str, train.take(torch.zeros(1, dtype=torch.long)).shape[1:])))
+        shape = "x".join(map(str, train.take(torch.zeros(1, dtype=torch.long)).shape[1:]))
+        parts.append(shape if train.cut is None else f"{shape} out of {'x'.join(map(str, train.samples.shape[-2:]))}")
         parts += [self.description.note] if self.description.note else []
         parts += ["no test split: measured against the training images"] if test is train else []
         labels = train.labels()

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.plugins import Precision
@@ -28,6 +28,7 @@ class BatchMaker:
         by_name: whether that is a dictionary.
         flips: mirror every second image at random.
         labelled: int64, the stored rows of the few samples that keep their labels, ``None`` where all do or none has one.
+        captions_per_image: of captions so many of each image.
     """
 
     split: Split
@@ -35,9 +36,15 @@ class BatchMaker:
     by_name: bool = False
     flips: bool = False
     labelled: Tensor | None = None
+    captions_per_image: int = 1
 
-    def to(self, device: torch.device) -> None:
-        """Keep the samples in a device's memory."""
+    def keep_on(self, device: torch.device, wanted: bool | Literal["auto"]) -> None:
+        """Keep the samples in a device's memory; ``auto`` does where they take less than half of what is free."""
+        if device.type == "cpu" or wanted is False:
+            return
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+        if wanted == "auto" and self.split.nbytes > free / 2:
+            return
         self.split = self.split.to(device)
         self.labelled = None if self.labelled is None else self.labelled.to(device)
 
@@ -55,10 +62,10 @@ class BatchMaker:
         split, pool = self.split, self.split.pool
         if pool is None:
             stored = split.stored(rows.indices)
-            images = split.with_copies(split.images(stored), rows.indices)
+            images = split.with_copies(self._images(stored, rows, "crop"), rows.indices)
         else:
             stored = pool[rows.drawn("digits", lambda n, g: torch.randint(len(pool), (n, 3), generator=g)).to(pool.device)]
-            images = split.images(stored)
+            images = self._images(stored, rows, "crop")
         images = self._flipped(images.to(device, non_blocking=True), rows, "flip")
         if self.labelled is not None:
             return Batch(images, None, again, self._labelled_batch(rows, device, self.labelled))
@@ -66,14 +73,22 @@ class BatchMaker:
 
     def _conditions(self, rows: Rows, stored: Tensor, device: torch.device) -> Condition | None:
         def of(name: str) -> Tensor:
-            which = rows.indices
             if name == "captions":
-                which = rows.drawn("caption", lambda n, g: torch.randint(2**31, (n,), generator=g))
-            return self.split.condition(name, stored, which).to(device, non_blocking=True)
+                return self._captions(rows, stored).to(device, non_blocking=True)
+            return self.split.condition(name, stored, rows.indices).to(device, non_blocking=True)
 
         if self.by_name:
             return {name: of(name) for name in self.conditions}
         return of(self.conditions[0]) if self.conditions else None
+
+    def _captions(self, rows: Rows, stored: Tensor) -> Tensor:
+        """int64 ``(N, L)``, or of several an image ``(N, K, L)``."""
+        if self.captions_per_image == 1:
+            which = rows.drawn("caption", lambda n, g: torch.randint(2**31, (n,), generator=g))
+            return self.split.condition("captions", stored, which)
+        there = self.split.conditions["captions"].shape[1]
+        order = rows.drawn("caption", lambda n, g: torch.rand(n, there, generator=g))
+        return self.split.several_captions(stored, order, self.captions_per_image)
 
     def _labelled_batch(self, rows: Rows, device: torch.device, labelled: Tensor) -> Batch:
         """As many of the labelled samples as the batch has, each as often as the others."""
@@ -83,8 +98,16 @@ class BatchMaker:
             return torch.cat([torch.randperm(len(labelled), generator=generator) for _ in range(rounds)])[:n]
 
         stored = labelled[rows.drawn("labelled", draw).to(labelled.device)]
-        images = self._flipped(self.split.images(stored).to(device, non_blocking=True), rows, "labelled flip")
+        images = self._images(stored, rows, "labelled crop").to(device, non_blocking=True)
+        images = self._flipped(images, rows, "labelled flip")
         return Batch(images, self.split.condition("labels", stored, stored).to(device, non_blocking=True))
+
+    def _images(self, stored: Tensor, rows: Rows, purpose: str) -> Tensor:
+        """Stored images, cut out at random places where they are larger."""
+        room = self.split.room
+        if not room:
+            return self.split.images(stored)
+        return self.split.images(stored, rows.drawn(purpose, lambda n, g: torch.randint(room + 1, (n, 2), generator=g)))
 
     def _flipped(self, images: Tensor, rows: Rows, purpose: str) -> Tensor:
         if not self.flips:

@@ -21,6 +21,7 @@ class Split:
         rows: int64 ``(n,)``, the stored image of each sample; ``(n, 3)`` where three digits make one sample; ``None``: all.
         copies: 2 where a mirrored copy of every sample follows the last of them, else 1.
         pool: the stored digits that training draws its own triples from, int64.
+        cut: side in pixels of the squares that are cut out of stored images, ``None`` for all of these.
     """
 
     samples: Tensor
@@ -28,6 +29,7 @@ class Split:
     rows: Tensor | None = None
     copies: int = 1
     pool: Tensor | None = None
+    cut: int | None = None
 
     def __len__(self) -> int:
         return self.copies * self.originals
@@ -45,7 +47,7 @@ class Split:
         """The same on a device."""
         conditions = {name: condition.to(device) for name, condition in self.conditions.items()}
         rows, pool = (None if numbers is None else numbers.to(device) for numbers in (self.rows, self.pool))
-        return Split(self.samples.to(device), conditions, rows, self.copies, pool)
+        return replace(self, samples=self.samples.to(device), conditions=conditions, rows=rows, pool=pool)
 
     def stored(self, numbers: Tensor) -> Tensor:
         """The rows of the stored images that make up samples by number."""
@@ -54,11 +56,24 @@ class Split:
             numbers = numbers % self.originals
         return numbers if self.rows is None else self.rows[numbers]
 
-    def images(self, stored: Tensor) -> Tensor:
-        """Stored images as models see them, float in [-1, 1]; points as they are."""
-        if stored.dim() == 2:  # the digits of a sample become its channels
-            return self.images(stored.flatten()).view(len(stored), -1, *self.samples.shape[2:])
+    @property
+    def room(self) -> int:
+        """Pixels by which the corner of a square that is cut out can move, down and to the right."""
+        return 0 if self.cut is None else self.samples.shape[-1] - self.cut
+
+    def images(self, stored: Tensor, corners: Tensor | None = None) -> Tensor:
+        """Stored images as models see them, float in [-1, 1]; points as they are.
+
+        Args:
+            stored: their rows, int64 ``(N,)``, or ``(N, 3)`` for the digits of a sample, which become its channels.
+            corners: first row and first column of what is cut out of each, int64 ``(N, 2)`` from 0 to ``room``; none cuts out
+                the middle.
+        """
+        if stored.dim() == 2:
+            of_digits = None if corners is None else corners.repeat_interleave(stored.shape[1], dim=0)
+            return self.images(stored.flatten(), of_digits).unflatten(0, stored.shape).flatten(1, 2)
         samples = self.samples.index_select(0, stored)
+        samples = samples if self.cut is None else cut_out(samples, self.cut, corners)
         return samples.float().mul_(2 / 255).sub_(1) if samples.dtype == torch.uint8 else samples
 
     def take(self, numbers: Tensor) -> Tensor:
@@ -77,6 +92,22 @@ class Split:
         if name == "captions":
             return rows[torch.arange(len(rows), device=rows.device), which.to(rows.device) % rows.shape[1]].long()
         return rows.float() if name == "attributes" else rows
+
+    def several_captions(self, stored: Tensor, order: Tensor, count: int) -> Tensor:
+        """``count`` captions of each of N stored images as byte codes, int64 ``(N, count, L)``.
+
+        They differ where an image has so many that do; else each of these comes, and then again from the first one on.
+
+        Args:
+            stored: the rows of the images.
+            order: numbers in [0, 1), one for each stored caption ``(N, K)``; the lowest comes first.
+            count: how many.
+        """
+        captions = self.conditions["captions"].index_select(0, stored)
+        known = (captions[:, :, None] == captions[:, None]).all(dim=3).tril(-1).any(dim=2)  # (N, K): one before says the same
+        turns = (order.to(captions.device, non_blocking=True) + known).argsort(dim=1, stable=True)
+        which = turns.gather(1, torch.arange(count, device=captions.device) % (~known).sum(dim=1, keepdim=True))
+        return captions.gather(1, which[:, :, None].expand(-1, -1, captions.shape[2])).long()
 
     def labels(self) -> Tensor | None:
         """int64 ``(n,)`` of every sample."""
@@ -161,3 +192,12 @@ def _continues(codes: Tensor) -> Tensor:
 def mirror(images: Tensor, which: Tensor) -> Tensor:
     """Some of the images ``(N, C, H, W)`` from left to right, those where ``which`` ``(N,)`` is true."""
     return torch.where(which.to(images.device, non_blocking=True)[:, None, None, None], images.flip(-1), images)
+
+
+def cut_out(images: Tensor, side: int, corners: Tensor | None = None) -> Tensor:
+    """Squares ``(N, C, side, side)`` of images: their middle, or each from its first row and column ``(N, 2)`` on."""
+    places = images.unfold(2, side, 1).unfold(3, side, 1)  # (N, C, rows, columns, side, side), a view
+    if corners is None:
+        return places[:, :, (places.shape[2] - 1) // 2, (places.shape[3] - 1) // 2]
+    rows, columns = corners.to(images.device, non_blocking=True).unbind(1)
+    return places[torch.arange(len(images), device=images.device), :, rows, columns]

@@ -31,8 +31,8 @@ class GANCLS(TextGame):
         min over G of -E log D(G(z, t_ab), t_ab),  t_ab = (1 - beta) t_a + beta t_b
 
     So this is GAN-CLS as it stands, GAN-INT-CLS with ``interpolated``, GAN-INT with that and w = 0, and with w = 0 alone the
-    plain conditional GAN. The text's encoder is a trained one and stays as it is. The code averages four captions of each
-    image, where the data gives one at random.
+    plain conditional GAN. The text's encoder is a trained one and stays as it is. What it makes of several captions of an image
+    is averaged, of four in the code, of COCO's three (``data.captions_per_image``); there the four may be the same, here not.
 
     Args:
         generator: G, ``Conditioned`` on the numbers that the encoder makes of a text: latents ``(N, dim)`` to images.
@@ -95,7 +95,8 @@ class GANCLS(TextGame):
     def wrong_images(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Other images for the texts of a batch, and the pairs' weights ``(N,)``: 0 for those of one class, the mean is 1."""
         other = batch.fresh()
-        differ = (_class(batch.conditions) != _class(other.conditions)).any(1).to(batch.images.dtype)
+        known, others = _class(batch.conditions), _class(other.conditions)
+        differ = (known[:, :, None] != others[:, None]).any(3).flatten(1).all(1).to(batch.images.dtype)
         # Divided by what all ranks have, so that the devices' number changes nothing
         return other.images, differ / self.batch_mean(differ).clamp(min=torch.finfo(differ.dtype).tiny)
 
@@ -108,8 +109,11 @@ class GANCLS(TextGame):
 
 
 def _class(conditions: Any) -> Tensor:
-    """What tells classes apart, ``(N, numbers)``: labels where there are some beside the captions, else the captions."""
+    """What tells classes apart, ``(N, K, numbers)``: labels where there are some beside the captions, else the K captions.
+
+    Images that have one of these in common are of one class.
+    """
     if isinstance(conditions, dict):
         conditions = conditions["labels" if "labels" in conditions else "captions"]
     known: Tensor = conditions
-    return known.reshape(len(known), -1)
+    return known if known.dim() == 3 else known.reshape(len(known), 1, -1)

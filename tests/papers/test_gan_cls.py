@@ -102,6 +102,15 @@ def test_pairs_of_the_same_class_are_left_out_of_the_mean() -> None:
     assert by_label.tolist() == [0, 0, 0, 4], "a class that the data gives counts, and not what its captions say"
 
 
+def test_images_that_have_one_of_several_captions_in_common_are_no_wrong_pairs() -> None:
+    captions = torch.stack([coded("a", "b"), coded("c", "d"), coded("e", "f"), coded("g", "h")])
+    others = torch.stack([coded("b", "i"), coded("i", "j"), coded("f", "e"), coded("c", "d")])
+    assert wrong(captions, others)[1].tolist() == [0, 2, 0, 2]
+    labels = {"labels": torch.tensor([0, 1, 2, 3])}, {"labels": torch.tensor([1, 1, 1, 1])}
+    by_label = wrong({"captions": captions, **labels[0]}, {"captions": others, **labels[1]})[1]
+    torch.testing.assert_close(by_label, torch.tensor([4 / 3, 0, 4 / 3, 4 / 3]))
+
+
 def test_where_all_are_of_one_class_nothing_is_wrong() -> None:
     game = make_gan_cls()
     images, weights = wrong(torch.zeros(4).long(), torch.zeros(4).long())
