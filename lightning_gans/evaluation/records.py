@@ -40,6 +40,11 @@ def is_measure(name: str) -> bool:
     return _begins(name.removeprefix("eval/"), _HIGHER | _LOWER)
 
 
+def words() -> list[str]:
+    """What names of measures begin with."""
+    return sorted(_HIGHER | _LOWER)
+
+
 def is_chosen_by(name: str) -> bool:
     """Whether it is a measure that anybody would choose a checkpoint by, and not one of its parts or spreads."""
     return is_measure(name) and not _ASIDE & {*name.split("_")}

@@ -15,6 +15,8 @@ import yaml
 
 from lightning_gans import Evaluation, Images
 from lightning_gans.cli import main
+from lightning_gans.dashboards.measures import measured_below
+from lightning_gans.dashboards.views import Comparison
 from tests.running import wandb_file
 from tests.test_cli import SMALL, in_folder, last, records, the_run
 
@@ -188,6 +190,29 @@ def test_a_test_goes_into_the_run_that_it_belongs_to(logged: Logged) -> None:
     assert logged.tested["project"] == logged.fitted["project"]
     (row,) = (row for row in logged.tested["history"] if "test/registered" in row)
     assert row["trainer/global_step"] == 4
+
+
+def test_a_dashboard_shows_what_runs_log(logged: Logged) -> None:
+    pytest.importorskip("wandb_workspaces")
+    content = Comparison("gans", "", "grid25", measured_below(logged.folder, "grid25")).content()
+    panels = [each for one in content["workspace"]["spec"]["section"]["panelBankConfig"]["sections"] for each in one["panels"]]
+    sent = {name for row in logged.fitted["history"] for name in row}
+    summary = logged.fitted["summary"].keys()
+    curves = [panel["config"] for panel in panels if panel["viewType"] == "Run History Line Plot"]
+    assert {name for curve in curves for name in curve["metrics"]} <= sent
+    assert {name for name in sent if name.startswith("eval/") and not name.endswith("_halved")} <= {
+        name for curve in curves for name in curve["metrics"]
+    }
+    for curve in curves:
+        assert curve["xAxis"] in sent
+        assert (
+            not curve.get("metricRegex")
+            or "terms" in curve["chartTitle"]
+            or any(re.search(curve["metricRegex"], name) for name in sent)
+        )
+    assert {name for panel in panels if panel["viewType"] == "Bar Chart" for name in panel["config"]["metrics"]} <= summary
+    media = {key for panel in panels if panel["viewType"] == "Media Browser" for key in panel["config"]["mediaKeys"]}
+    assert {"samples", "samples_over_training"} <= {key for key in media if f"{key}/filenames" in sent | summary}
 
 
 @pytest.fixture(scope="module")
