@@ -115,13 +115,14 @@ class Sweep:
             InputError: ``lightning fit`` refuses a setting, does not measure the metric, or the method does not fit.
         """
         checks.positive(**{name: n for name, n in (("--runs", self.runs), ("--hyperband", self.hyperband)) if n is not None})
+        keys = [parameter.key for parameter in self.parameters]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise InputError(f"--parameter {twice} is there twice; give all its values at once")
         ranges = [parameter.key for parameter in self.parameters if parameter.is_range]
         method = self.method or ("bayes" if ranges else "grid")
         if method == "grid" and ranges:
             raise InputError(f"--method grid needs values, but {ranges[0]} is a range; give some as {ranges[0]}=a,b,c")
-        config = resolved(self.options)
-        self._check_measured(config["evaluation"])
-        self._try_out()
+        config = self._tried_out()
         ended = {"early_terminate": {"type": "hyperband", "min_iter": self.hyperband}} if self.hyperband else {}
         goal = "maximize" if records.is_higher_better(self.metric) else "minimize"
         return {
@@ -134,11 +135,18 @@ class Sweep:
             "command": ["${env}", "${interpreter}", "-m", "lightning_gans", "fit", *self.options, *_logger(config), "${args}"],
         }
 
-    def _try_out(self) -> None:
-        """Refuse now what would be refused in every run."""
-        for parameter in self.parameters:
-            for value in parameter.examples:
-                resolved([*self.options, f"--{parameter.key}={value}"])  # as an agent gives it
+    def _tried_out(self) -> dict[str, Any]:
+        """What ``lightning fit`` makes of it, so that what would be refused in every run is refused now.
+
+        Every value is tried, beside one of each other parameter: to try one alone takes as long.
+        """
+        config: dict[str, Any] = {}
+        for number in range(max(len(parameter.examples) for parameter in self.parameters)):
+            dealt = {each.key: each.examples[min(number, len(each.examples) - 1)] for each in self.parameters}
+            config = resolved([*self.options, *(f"--{key}={value}" for key, value in dealt.items())])  # as an agent gives it
+            if number == 0:
+                self._check_measured(config["evaluation"])
+        return config
 
     def _check_measured(self, evaluation: Mapping[str, Any]) -> None:
         names = evaluation["metrics"]

@@ -92,8 +92,7 @@ class Comparison:
     def _runs(self) -> Any:
         reports, _ = _library()
         columns = {"pinned_columns": self._run_columns(), "column_order": self._run_columns()}
-        which = {"entity": self.entity, "project": self.project, "filters": self._filter()}
-        return reports.Runset(**which, name=self.title, groupby=["Group"], **columns)
+        return reports.Runset(name=self.title, filters=self._filter(), groupby=["Group"], **columns)  # of the report's project
 
     def _filter(self) -> Any:
         from wandb_workspaces import expr

@@ -18,7 +18,6 @@ from tests.test_cli import SMALL
 
 GAN = ["--model=GAN", "--data.dataset", "grid25", "--model.optimizer=lightning_gans.Adam"]
 RATE = "model.optimizer.lr=log:1e-5..1e-3"
-DIGITS = ["--config", "gaan_digits", "--metric", "fd_lenet_digits", "--evaluation.metrics", "[fd]"]
 
 
 def made(*arguments: str) -> dict[str, Any]:
@@ -42,12 +41,24 @@ def test_parameters_are_values_or_ranges(text: str, expected: dict[str, Any]) ->
     assert Parameter.read(text).entry() == expected
 
 
-def test_the_goal_is_the_measures_own_direction(folder: Path) -> None:
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What ``lightning fit`` is taken to make of its options: to ask it takes a second."""
+    known: dict[str, Any] = {
+        "evaluation": {"metrics": None, "features": "inception", "every_n_steps": None},
+        "trainer": {"logger": None},
+    }
+    monkeypatch.setattr("lightning_gans.dashboards.sweeps.resolved", lambda options: known)
+    return known
+
+
+def test_the_goal_is_the_measures_own_direction(folder: Path, config: dict[str, Any]) -> None:
     values = ["--parameter", "model.discriminator_steps=1,2", "seed_everything=0,1"]
     grid = made(*GAN, "--metric", "modes", *values)
     assert (grid["method"], grid["metric"]) == ("grid", {"name": "eval/modes", "goal": "maximize"})
     assert grid["parameters"]["seed_everything"] == {"values": [0, 1]}
-    more = ["--runs", "5", "--hyperband", "3", "--evaluation.every_n_steps", "100", "--project", "p", "--entity", "e"]
+    config["evaluation"]["every_n_steps"] = 100
+    more = ["--runs", "5", "--hyperband", "3", "--project", "p", "--entity", "e"]
     searched = made(*GAN, "--metric", "tv_true", "--parameter", RATE, *more)
     assert (searched["method"], searched["metric"]) == ("bayes", {"name": "eval/tv_true", "goal": "minimize"})
     assert searched["early_terminate"] == {"type": "hyperband", "min_iter": 3}
@@ -59,6 +70,7 @@ def test_the_goal_is_the_measures_own_direction(folder: Path) -> None:
 def test_the_command_that_an_agent_builds_trains_and_logs_what_is_searched_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In this process: to import everything in one of its own would take longer than all the rest."""
     wandb = pytest.importorskip("wandb")
     utils = pytest.importorskip("wandb.sdk.launch.sweeps.utils")
     short = ["--trainer.max_steps=2", "--pictures.kinds=[samples]"]
@@ -71,8 +83,7 @@ def test_the_command_that_an_agent_builds_trains_and_logs_what_is_searched_for(
     assert "--model.optimizer.lr=3e-05" in line
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("WANDB_RUN_ID", "dealt1")
-    monkeypatch.setattr(sys, "argv", ["lightning", *line[4:]])
+    monkeypatch.setattr(sys, "argv", line[3:])
     try:
         lightning()
     finally:
@@ -81,49 +92,77 @@ def test_the_command_that_an_agent_builds_trains_and_logs_what_is_searched_for(
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["model"]["init_args"]["optimizer"]["init_args"]["lr"] == 0.00003
     assert config["data"]["batch_size"] == 32
-    (written,) = run.glob("wandb/offline-run-*-dealt1")
+    (written,) = run.glob("wandb/offline-run-*")
     assert any(sweep["metric"]["name"] in row for row in wandb_file.read(written)["history"])
 
 
-def test_a_logger_of_ones_own_for_wandb_is_kept(folder: Path) -> None:
-    own = ["--trainer.logger", "WandbLogger", "--trainer.logger.project", "gans"]
-    command = made(*GAN, *own, "--metric", "modes", "--parameter", RATE)["command"]
-    assert command[5:] == [*GAN, *own, "${args}"]
-    assert made(*GAN, "--metric", "modes", "--parameter", RATE)["command"][5:] == [
-        *GAN,
-        *("--trainer.logger=WandbLogger", "${args}"),
-    ]
+def test_a_logger_of_ones_own_for_wandb_is_kept(folder: Path, config: dict[str, Any]) -> None:
+    arguments = [*GAN, "--metric", "modes", "--parameter", RATE]
+    assert made(*arguments)["command"][5:] == [*GAN, "--trainer.logger=WandbLogger", "${args}"]
+    config["trainer"]["logger"] = [{"class_path": "lightning.pytorch.loggers.WandbLogger"}]
+    assert made(*arguments)["command"][5:] == [*GAN, "${args}"]
+    config["trainer"]["logger"] = {"class_path": "lightning.pytorch.loggers.CSVLogger"}
+    with pytest.raises(InputError, match=r"leave trainer.logger out, or make WandbLogger one of them"):
+        made(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("metric", "taken", "features", "sentence"),
+    [
+        ("fid", ["fd"], "inception", None),
+        ("fid", None, "inception", r"do not measure fid; give --evaluation.metrics '\[fd\]' as well"),
+        ("modes", ["fd"], "classifier", r"do not measure modes; give --evaluation.metrics '\[modes\]' as well"),
+        ("fd_lenet_digits", ["fd"], "classifier", None),
+        ("fd_lenet_digits", ["fd"], "mine.pt", None),
+        ("fd_lenet_digits", ["fd"], "inception", "these runs measure by inception, which fd_lenet_digits is not"),
+        ("fid", ["fd"], "classifier", "these runs measure by classifier, which fid is not"),
+        ("kid_ema", ["kid"], "inception", None),
+        ("fd_inception768", ["fd"], "inception768", None),
+        ("recall_lenet_mnist", ["fd", "prdc"], "classifier", None),
+    ],
+)
+def test_only_what_the_runs_measure_is_searched_for(
+    folder: Path, config: dict[str, Any], metric: str, taken: list[str] | None, features: str, sentence: str | None
+) -> None:
+    config["evaluation"] |= {"metrics": taken, "features": features}
+    if sentence is None:
+        made(*GAN, "--metric", metric, "--parameter", RATE)
+        return
+    with pytest.raises(InputError, match=sentence):
+        made(*GAN, "--metric", metric, "--parameter", RATE)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([*GAN, "--metric", "modus", "--parameter", RATE], r"modus is no measure \(did you mean modes\?\)"),
-        ([*GAN, "--metric", "modes", "--parameter", "model.discriminator_step=1,2"], "did you mean discriminator_steps"),
-        ([*GAN, "--metric", "modes", "--parameter", "data.batch_size=16,-3"], "batch_size"),
-        ([*GAN, "--metric", "modes", "--parameter", "data.batch_size"], "'data.batch_size', but must be like KEY=a,b,c or"),
-        ([*GAN, "--metric", "modes", "--parameter", "a=]"], "a has ']', but must be like KEY=a,b,c or"),
-        ([*GAN, "--metric", "modes", "--parameter", "a=1,null"], "a has null"),
-        ([*GAN, "--metric", "modes", "--parameter", "a=5..2"], "a runs from 5 to 2; give a range that rises$"),
-        ([*GAN, "--metric", "modes", "--parameter", "a=log:0..2"], "a runs from 0 to 2; give a range that rises above zero"),
-        ([*GAN, "--metric", "modes", "--parameter", RATE, "--method", "grid"], "lr is a range; give some as .*lr=a,b,c"),
-        ([*GAN, "--metric", "modes", "--parameter", RATE, "--hyperband", "2"], "give --evaluation.every_n_steps as well"),
-        ([*GAN, "--metric", "modes", "--parameter", RATE, "--runs", "0"], "--runs"),
-        ([*GAN, "--metric", "fid", "--parameter", RATE], r"do not measure fid; give --evaluation.metrics '\[fd\]' as well"),
-        ([*DIGITS, "--parameter", RATE], "these runs measure by inception, which fd_lenet_digits is not"),
-        ([*GAN, "--metric", "modes", "--parameter", RATE, "--trainer.logger=CSVLogger"], "leave trainer.logger out"),
-        (
-            ["--config", "gan_grid52", "--metric", "modes", "--parameter", RATE],
-            "no config gan_grid52 .*did you mean gan_grid25",
-        ),
-        ([*GAN, "--metric", "modes", "--parameter", RATE, "--out", "/dev/null/x.yaml"], "/dev/null/x.yaml cannot be written"),
+        (["--metric", "modus", "--parameter", RATE], r"modus is no measure \(did you mean modes\?\)"),
+        (["--metric", "modes", "--parameter", "data.batch_size"], "'data.batch_size', but must be like KEY=a,b,c or"),
+        (["--metric", "modes", "--parameter", "a=]"], "a has ']', but must be like KEY=a,b,c or"),
+        (["--metric", "modes", "--parameter", "a=1,null"], "a has null"),
+        (["--metric", "modes", "--parameter", "a=5..2"], "a runs from 5 to 2; give a range that rises$"),
+        (["--metric", "modes", "--parameter", "a=log:0..2"], "a runs from 0 to 2; give a range that rises above zero"),
+        (["--metric", "modes", "--parameter", "a=1", "a=2"], "--parameter a is there twice"),
+        (["--metric", "modes", "--parameter", RATE, "--method", "grid"], "lr is a range; give some as .*lr=a,b,c"),
+        (["--metric", "modes", "--parameter", RATE, "--hyperband", "2"], "give --evaluation.every_n_steps as well"),
+        (["--metric", "modes", "--parameter", RATE, "--runs", "0"], "--runs"),
+        (["--metric", "modes", "--parameter", RATE, "--out", "/dev/null/x.yaml"], "/dev/null/x.yaml cannot be written"),
     ],
 )
-def test_what_cannot_be_searched_is_one_sentence_and_no_file(folder: Path, arguments: list[str], sentence: str) -> None:
+def test_what_cannot_be_searched_is_one_sentence_and_no_file(
+    folder: Path, config: dict[str, Any], arguments: list[str], sentence: str
+) -> None:
     with pytest.raises(InputError, match=sentence):
-        main(["sweep", *arguments])
+        main(["sweep", *GAN, *arguments])
     assert [*folder.iterdir()] == []
 
 
-def test_the_features_of_the_classifier_give_the_measure_its_name(folder: Path) -> None:
-    made(*DIGITS, "--evaluation.features", "classifier", "--parameter", "model.lambda_r=0.5,1.0")
+def test_what_fit_would_refuse_in_every_run_is_refused_now(folder: Path) -> None:
+    for parameter, sentence in (
+        ("model.discriminator_step=1,2", "discriminator_step' is not accepted .*did you mean discriminator_steps"),
+        ("data.batch_size=16,-3", "batch_size is -3"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            main(["sweep", *GAN, "--metric", "modes", "--parameter", parameter])
+    with pytest.raises(InputError, match=r"there is no config gan_grid52 .*did you mean gan_grid25"):
+        main(["sweep", "--config", "gan_grid52", "--metric", "modes", "--parameter", RATE])
+    assert [*folder.iterdir()] == []
