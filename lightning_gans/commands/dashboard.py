@@ -22,13 +22,13 @@ from lightning_gans.errors import InputError
 def main(args: list[str]) -> None:
     """``lightning dashboard wandb`` compares models, ``lightning dashboard sweep`` writes a search; ``--help`` behind each."""
     parser = argparse.ArgumentParser("lightning dashboard", description=main.__doc__, allow_abbrev=False)
-    below = parser.add_subparsers(dest="what", required=True)
+    below = parser.add_subparsers(dest="what", required=True, metavar="{wandb,sweep}")
     views = below.add_parser("wandb", description=_views.__doc__, help="a workspace and a report", allow_abbrev=False)
     views.add_argument("--project", required=True, help="of the runs")
     views.add_argument("--entity", default="", help="user or team that owns it (default: your own)")
     views.add_argument("--dataset", metavar="NAME", help="whose runs are compared (default: all of the project)")
     views.add_argument("--metric", nargs="+", action="extend", metavar="NAME", help="measures (default: those of --runs)")
-    views.add_argument("--runs", type=Path, default=Path("runs"), help="folder whose runs say what was measured (%(default)s)")
+    views.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs here that say what was measured")
     views.add_argument("--offline", action="store_true", help="send nothing, write what would be sent")
     views.add_argument("--out", type=Path, metavar="FILE", help="JSON of what is sent (offline: dashboard.json)")
     sweep = below.add_parser("sweep", description=_sweep.__doc__, help="a file for wandb sweep", allow_abbrev=False)

@@ -55,7 +55,7 @@ class Logged:
 
     def at_the_end(self, trainer: Trainer, evaluator: Evaluator, scores: Mapping[str, float]) -> None:
         """Send the last measurement as a table, a row a measure."""
-        features = evaluator.network.key.removeprefix("fd_") if evaluator.network is not None else None
+        features = None if evaluator.network is None else evaluator.network.name
         rows = []
         for name, value in scores.items():
             best = self._best[name]["value"] if name in self._best else None

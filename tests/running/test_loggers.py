@@ -22,7 +22,7 @@ from tests.test_cli import SMALL, in_folder, last, records, the_run
 
 wandb = pytest.importorskip("wandb")
 STEPS = ["--trainer.max_steps=4", "--trainer.log_every_n_steps=2", "--evaluation.every_n_steps=2", "--pictures.every_n_steps=2"]
-WANDB = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"offline": True}}
+WANDB = {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"offline": True, "tags": ["mine"]}}
 TENSORBOARD = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": {"save_dir": "tensorboard"}}
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -103,7 +103,7 @@ def test_a_run_is_told_what_it_is_and_what_it_is_with(logged: Logged) -> None:
     fitted = logged.fitted
     assert fitted["name"] == "gan_grid25 seed 0 version_0"
     assert fitted["group"].startswith("gan_grid25-")
-    assert fitted["tags"] == {"GAN", "grid25", "seed 0"}
+    assert fitted["tags"] == {"mine", "GAN", "grid25", "seed 0"}
     assert fitted["job_type"] == "fit"
 
 
