@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation import records
@@ -30,15 +31,15 @@ def measured_below(folder: Path, dataset: str | None) -> list[str]:
         dataset: that these are of; ``None`` for any.
 
     Raises:
-        InputError: there are none; says what there is.
+        InputError: there are none, or a file cannot be read; says what there is.
     """
     found: dict[str, None] = {}
     others: dict[str, None] = {}
     for file in sorted(folder.rglob("evaluation.json")):
         record = file.with_name(RECORD)
-        of = json.loads(record.read_text()).get("dataset") if record.is_file() else None
+        of = _read(record).get("dataset") if record.is_file() else None
         if dataset in (None, of):
-            found |= dict.fromkeys(json.loads(file.read_text()).get("best", {}))
+            found |= dict.fromkeys(_read(file).get("best", {}))
         elif of is not None:
             others[of] = None
     if not found:
@@ -46,6 +47,14 @@ def measured_below(folder: Path, dataset: str | None) -> list[str]:
         there = f"{near(dataset or '', others)}; there are {', '.join(others)}" if others else ""
         raise InputError(f"no run below {folder} has measured anything{on}{there}; name --metric, or another folder by --runs")
     return [*found]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({error}); name --metric, or another folder by --runs") from error
+    return content if isinstance(content, dict) else {}
 
 
 def chosen(given: Sequence[str] | None, folder: Path, dataset: str | None) -> list[str]:

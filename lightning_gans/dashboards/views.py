@@ -18,6 +18,12 @@ _AVERAGED = {"groupby": "Group", "groupby_aggfunc": "mean", "groupby_rangefunc":
 _OF_EACH_TIME = [name for name, kind in KINDS.items() if getattr(kind, "EACH_TIME", False)]
 _OVER_TRAINING = [f"{name}{OVER_TRAINING}" for name, kind in KINDS.items() if hasattr(kind, "keep")]
 
+_BESIDE = {
+    "mean squared change in 100 steps": "^change/",
+    "steps per second": "^pace/steps_per_second$",
+    "peak of memory in GiB": "^memory/",
+}
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -53,7 +59,7 @@ class Comparison:
             **by_measure,
             "Samples": samples,
             "Losses": [_lines("losses", "^loss/[^/]+$"), _lines("their terms", "^loss/[^/]+/")],
-            "Change, pace and memory": [_lines(name, f"^{name}/") for name in ("change", "pace", "memory")],
+            "Change, pace and memory": [_lines(title, names) for title, names in _BESIDE.items()],
             "Last measurements": [reports.WeavePanelSummaryTable(table_name=TABLE)],
         }
 

@@ -127,10 +127,13 @@ def test_what_cannot_be_made_is_one_sentence(runs: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("wandb.Api", nobody)
     (empty := runs.parent / "empty").mkdir()
+    (torn := runs.parent / "torn").mkdir()
+    (torn / "evaluation.json").write_text('{"best": ')
     for arguments, sentence in (
         (["--metric", "fidd"], r"fidd is no measure \(did you mean fid\?\); there are .*modes"),
         (["--dataset", "grid26"], r"on grid26 \(did you mean grid25\?\); there are digits, grid25; name --metric"),
         (["--runs", str(empty)], "no run below .*empty has measured anything; name --metric, or another folder by --runs"),
+        (["--runs", str(torn)], "torn/evaluation.json cannot be read .*; name --metric, or another folder by --runs"),
         (["--out", "/dev/null/x.json", "--offline"], "/dev/null/x.json cannot be written .*; set --out elsewhere"),
         ([], r"W&B takes nothing \(No API key configured\); log in by wandb login, or .* --offline"),
     ):
