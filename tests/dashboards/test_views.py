@@ -91,6 +91,20 @@ def test_the_report_has_the_sections_of_the_workspace_and_the_runs(runs: Path) -
     ].keys()
 
 
+def test_the_library_reads_back_what_it_would_send(runs: Path) -> None:
+    from wandb_workspaces.reports.v2.internal import ReportViewspec
+    from wandb_workspaces.workspaces.internal import View
+
+    content = made("--dataset", "grid25")
+    workspace = workspaces.Workspace._from_model(View.model_validate(content["workspace"]))
+    report = reports.Report._from_model(ReportViewspec.model_validate(content["report"]))
+    assert [section.name for section in workspace.sections] == [*sections(content)]
+    assert workspace.settings.x_axis == "trainer/global_step"
+    assert "grid25" in workspace.runset_settings.filters
+    grid = next(block for block in report.blocks if isinstance(block, reports.PanelGrid))
+    assert [panel.metrics[0].name for panel in grid.panels] == ["best/modes", "best/tv_true", "best/registered"]
+
+
 @pytest.mark.parametrize("dataset", ["grid25", None])
 def test_runs_of_the_dataset_alone_are_compared_by_the_tag_that_they_have(runs: Path, dataset: str | None) -> None:
     content = made(*(["--dataset", dataset] if dataset else []))
