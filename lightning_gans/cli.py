@@ -99,7 +99,7 @@ class GamesCLI(ConfigCLI):
             name=name,
             stage=str(self.subcommand),
             group=f"{name}-{config_hash(config)}",
-            tags=[model, dataset],
+            tags=[model, dataset, f"seed {config.get('seed_everything')}"],
             seed=config.get("seed_everything"),
             stored=stored.get("wandb", {}),
             belongs_to=_run_of(stored, checkpoint, config) if checkpoint and self.subcommand != "fit" else None,

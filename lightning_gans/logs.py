@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.trainer.states import TrainerFn
 
 from lightning_gans.lightning_internals import log_by
+
+AXIS = "trainer/global_step"
+"""What Lightning's logger for W&B calls the number of training batches, which every number stands against."""
 
 
 def run_folder(trainer: Trainer) -> Path:
@@ -58,29 +61,59 @@ def log_numbers(trainer: Trainer, numbers: Mapping[str, float]) -> None:
         logger.save()
 
 
-def log_best_and_last(trainer: Trainer, results: Mapping[str, Any], higher_is_better: Callable[[str], bool]) -> None:
-    """Put the best and the last of each measure into the summary of a W&B run, and which way is better.
+def say_directions(trainer: Trainer, higher_is_better: Mapping[str, bool]) -> None:
+    """Have W&B keep the best and the last of numbers, before the first of them is sent.
 
     Args:
         trainer: of the run.
-        results: ``{"best": {name: {"value", ...}}, "last": {...}}``.
-        higher_is_better: of a name.
+        higher_is_better: by the name that they are sent under.
     """
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            for name, best in results.get("best", {}).items():
-                direction = "max" if higher_is_better(name) else "min"
-                logger.experiment.define_metric(f"eval/{name}", step_metric="trainer/global_step", summary=direction)
-                logger.experiment.summary[f"best/{name}"] = best["value"]
-            for name, last in results.get("last", {}).items():
-                logger.experiment.summary[f"last/{name}"] = last["value"]
+            for name, higher in higher_is_better.items():
+                kept = "max,last" if higher else "min,last"
+                logger.experiment.define_metric(name, step_metric=AXIS, summary=kept)
+
+
+def log_summary(trainer: Trainer, numbers: Mapping[str, float]) -> None:
+    """Put numbers into the summary of a W&B run, beside those that it makes itself."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary.update(dict(numbers))
+
+
+def log_table(trainer: Trainer, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Send a table to every logger that takes one; ``None`` is an empty cell."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_table(name, list(columns), [list(row) for row in rows], step=trainer.global_step)
+        elif isinstance(logger, TensorBoardLogger):
+            lines = [columns, ["---"] * len(columns), *rows]
+            text = "\n".join(f"| {' | '.join('' if cell is None else str(cell) for cell in line)} |" for line in lines)
+            logger.experiment.add_text(name, text, trainer.global_step)
+
+
+def lay_out(trainer: Trainer, charts: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """Tell TensorBoard which numbers belong into one chart; what it was told before no longer counts.
+
+    Args:
+        trainer: of the run.
+        charts: by section and title, regular expressions of the names in each.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            multiline = {
+                title: {one: ["Multiline", list(tags)] for one, tags in below.items()} for title, below in charts.items()
+            }
+            logger.experiment.add_custom_scalars(multiline)
 
 
 def log_picture(trainer: Trainer, name: str, file: Path) -> None:
-    """Send a PNG to every logger that takes pictures, on the same x-axis."""
+    """Send a PNG to every logger that takes pictures, on the same x-axis, with a caption where there can be one."""
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            logger.log_image(name, [str(file)], step=trainer.global_step)
+            caption = f"{name.replace('_', ' ')}, step {trainer.global_step}"
+            logger.log_image(name, [str(file)], step=trainer.global_step, caption=[caption])
         elif isinstance(logger, TensorBoardLogger):
             import numpy as np
             from PIL import Image

@@ -18,11 +18,12 @@ from lightning_gans.evaluation.choices import MetricName, chosen, descriptions
 from lightning_gans.evaluation.counts.mixture import Protocol
 from lightning_gans.evaluation.features.find import describe_network
 from lightning_gans.evaluation.features.inception import Precision
+from lightning_gans.evaluation.logged import Logged
 from lightning_gans.evaluation.measure import Evaluator
 from lightning_gans.evaluation.metrics.base import has_stacked_digits
 from lightning_gans.evaluation.real.images import RealImages
 from lightning_gans.evaluation.settings import Settings
-from lightning_gans.logs import data_of, log_best_and_last, log_numbers, one_axis, run_folder, step_of_weights
+from lightning_gans.logs import data_of, one_axis, run_folder, step_of_weights
 from lightning_gans.protocols import Generates
 from lightning_gans.randomness import global_seed
 
@@ -91,6 +92,7 @@ class Evaluation(Callback):
         self._evaluator: Evaluator | None = None
         self._measured_at = -1
         self._last: dict[str, float] = {}
+        self._logged = Logged()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find all that is needed now and not after an epoch."""
@@ -170,6 +172,7 @@ class Evaluation(Callback):
         if trainer.is_global_zero:
             same = self._how(trainer, pl_module) if self._evaluator is not None else {}
             records.begin(folder, trainer.ckpt_path, trainer.global_step, same)
+            self._logged.begin(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Not when fitting has ended: by then the model is off its device, and the ranks cannot talk under NCCL."""
@@ -180,6 +183,7 @@ class Evaluation(Callback):
         if self._last and trainer.is_global_zero and self._evaluator is not None:
             title = f"step {self._measured_at}, {self._protocol()}"
             records.show(title, self._last, self._evaluator.floor, self._evaluator.floor_is)
+            self._logged.at_the_end(trainer, self._evaluator, self._last)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.VALIDATING:
@@ -216,12 +220,11 @@ class Evaluation(Callback):
         folder = run_folder(trainer)
         if not scores or not trainer.is_global_zero:
             return scores
-        if stage == "fit":  # after the others Lightning logs, shows and returns them itself
-            log_numbers(trainer, {f"eval/{name}": value for name, value in scores.items()})
         described = self._describe(trainer, pl_module, stage, time.monotonic() - start)
         results = records.write_record(folder, described, scores)
-        log_best_and_last(trainer, results, records.is_higher_better)
-        if stage == "fit":
+        if stage == "fit":  # after the others Lightning logs, shows and returns them itself
+            assert self._evaluator is not None
+            self._logged.measured(trainer, self._evaluator.floor, scores, results)
             pl_module.print(records.line(trainer.global_step, scores))
         return scores
 

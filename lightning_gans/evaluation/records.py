@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -40,9 +40,25 @@ def is_measure(name: str) -> bool:
     return _begins(name.removeprefix("eval/"), _HIGHER | _LOWER)
 
 
+def words() -> list[str]:
+    """What names of measures begin with."""
+    return sorted(_HIGHER | _LOWER)
+
+
 def is_chosen_by(name: str) -> bool:
     """Whether it is a measure that anybody would choose a checkpoint by, and not one of its parts or spreads."""
     return is_measure(name) and not _ASIDE & {*name.split("_")}
+
+
+def name_of_floor(name: str, floor: Container[str]) -> str | None:
+    """The measure whose floor is that of a measure, which may be of averaged weights; ``None`` where none is known."""
+    return next((each for each in (name, name.removesuffix("_ema")) if each in floor), None)
+
+
+def floor_of(name: str, floor: Mapping[str, float]) -> float | None:
+    """What a perfect sampler would get in a measure, where that is known."""
+    known = name_of_floor(name, floor)
+    return None if known is None else floor[known]
 
 
 def _begins(name: str, words: Iterable[str]) -> bool:
@@ -138,7 +154,7 @@ def show(title: str, scores: Mapping[str, float], floor: Mapping[str, float], fl
     if floor:
         table.add_column(floor_name, justify="right", overflow="fold")
     for name, value in scores.items():
-        table.add_row(*_cells([name], [value, *([floor.get(name)] if floor else [])]))
+        table.add_row(*_cells([name], [value, *([floor_of(name, floor)] if floor else [])]))
     Console().print(table)
 
 

@@ -21,7 +21,7 @@ def describe(
         logger: which has not made its run yet.
         folder: of the run; its files go there unless the user or $WANDB_DIR say where.
         group: what all seeds of a config share.
-        tags: of the run.
+        tags: of the run, beside those that the user gives.
         stage: ``fit``, ``test`` and so on, the type of the job.
         seed: of the run.
         stored: what ``stored_run`` told the checkpoint that is gone on from; empty for none.
@@ -36,9 +36,9 @@ def describe(
     own = {
         "name": f"{folder.parent.name} seed {seed} {folder.name}",
         "group": os.environ.get("WANDB_RUN_GROUP") or group,
-        "tags": tags,
         "job_type": stage,
     }
+    settings["tags"] = [*dict.fromkeys([*(settings.get("tags") or ()), *tags])]  # views find the runs of a dataset by them
     settings |= {name: value for name, value in own.items() if settings.get(name) is None}
 
 

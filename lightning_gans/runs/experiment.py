@@ -65,7 +65,7 @@ class Experiment:
         for option in options:
             if (why := _OURS.get(option.partition("=")[0])) is not None:
                 raise InputError(f"lightning seeds sets {option.partition('=')[0]} itself; {why}")
-        config = _resolved(options)
+        config = resolved(options)
         if config.get("ckpt_path"):
             raise InputError(f"the config sets ckpt_path to {config['ckpt_path']}; {_OURS['--ckpt_path']}, so leave it out")
         return cls(tuple(options), config)
@@ -112,8 +112,12 @@ def is_aside(option: str) -> bool:
     return any(option == path or option.startswith(f"{path}.") for path in ASIDE) and f"--{option}" not in _OURS
 
 
-def _resolved(options: Sequence[str]) -> dict[str, Any]:
-    """What ``lightning fit --print_config`` prints, asked in this process: it takes a fraction of a second after the first."""
+def resolved(options: Sequence[str]) -> dict[str, Any]:
+    """What ``lightning fit --print_config`` prints, asked in this process: it takes a fraction of a second after the first.
+
+    Raises:
+        InputError: for options that it refuses.
+    """
     from lightning_gans.cli import main
 
     said, refused = io.StringIO(), io.StringIO()

@@ -51,6 +51,16 @@ def test_the_distance_is_that_of_the_features_of_the_samples_and_of_the_chosen_r
     assert measuring.measure(model)["fd_tiny"] == pytest.approx(distance(Tiny()(real), Tiny()(fakes)), rel=1e-6)
 
 
+def test_the_floor_of_a_distance_is_what_as_many_draws_get(data):
+    few, many = evaluator(data, ("fd", "kid"), num_samples=50), evaluator(data, num_samples=1100)
+    for measuring in (few, many):
+        measuring.measure(Noise())
+        assert {*measuring.floor} == {"fd_tiny"}
+        assert measuring.floor_is == "Gaussian features"
+    assert 0 < many.floor["fd_tiny"] < few.floor["fd_tiny"] / 10
+    assert many.floor["fd_tiny"] < many.measure(Noise())["fd_tiny"]
+
+
 def test_every_measure_has_its_name_and_the_features_it_is_of(data):
     found = evaluator(data, ALL).measure(Noise())
     assert {"fd_tiny", "kid_tiny", "is_tiny", "precision_tiny", "recall_tiny", "density_tiny", "coverage_tiny"} <= {*found}

@@ -33,3 +33,10 @@ def test_deviations_and_sizes_have_no_best(tmp_path: Path) -> None:
 def test_more_is_better_and_checkpoints_may_be_kept_by_it(name: str) -> None:
     assert is_measure(name)
     assert is_better(name, 2, 1)
+
+
+def test_averaged_weights_have_the_floor_of_their_measure() -> None:
+    floor = {"modes": 25.0, "tv_true": 0.1}
+    found = {name: records.name_of_floor(name, floor) for name in ("modes", "modes_ema", "modes_ali", "kid")}
+    assert found == {"modes": "modes", "modes_ema": "modes", "modes_ali": None, "kid": None}
+    assert (records.floor_of("tv_true_ema", floor), records.floor_of("kid", floor)) == (0.1, None)

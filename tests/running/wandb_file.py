@@ -26,11 +26,11 @@ def _payloads(raw: bytes) -> Iterator[bytes]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The run in ``offline-run-*``: what it is called, its config, its history and its summary."""
+    """The run in ``offline-run-*``: what it is called, where it lies, its config, its history and its summary."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     (file,) = folder.glob("*.wandb")
-    found: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "metrics": {}}
+    found: dict[str, Any] = {"folder": folder, "config": {}, "history": [], "summary": {}, "metrics": {}}
     for payload in _payloads(file.read_bytes()):
         record = Record.FromString(payload)
         kind = record.WhichOneof("record_type")
@@ -48,5 +48,5 @@ def read(folder: Path) -> dict[str, Any]:
             for item in record.summary.update:
                 found["summary"][item.key or "/".join(item.nested_key)] = json.loads(item.value_json)
         elif kind == "metric":
-            found["metrics"][record.metric.name] = record.metric
+            found["metrics"][record.metric.name or record.metric.glob_name] = record.metric
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -32,6 +33,21 @@ class Gaussian:
         """The symmetric square root ``(D, D)`` of the covariance; computed once, and it can be assigned."""
         values, vectors = torch.linalg.eigh(self.covariance)
         return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def of_draws(gaussian: Gaussian, n: int) -> Gaussian:
+    """The mean and covariance that ``n`` draws from a Gaussian have, the same each time.
+
+    By Bartlett's decomposition, so that no draw is made: their scatter is ``A A^T`` with ``A`` lower triangular, normal numbers
+    below its diagonal and roots of chi-squares on it, whose degrees of freedom are the draws less one, and ever fewer.
+    """
+    dim, random = len(gaussian.mean), np.random.default_rng(0)
+    rank = min(dim, n - 1)
+    factor = np.tril(random.standard_normal((dim, rank)), -1)
+    factor[range(rank), range(rank)] = np.sqrt(random.chisquare(n - 1 - np.arange(rank)))
+    spread = gaussian.root @ torch.from_numpy(factor).to(gaussian.root)
+    away = gaussian.root @ torch.from_numpy(random.standard_normal(dim)).to(gaussian.root)
+    return Gaussian(gaussian.mean + away / n**0.5, spread @ spread.T / (n - 1), n)
 
 
 class FeatureSums:

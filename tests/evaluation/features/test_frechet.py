@@ -14,7 +14,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torchmetrics.image.fid import _compute_fid
 
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance
+from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance, of_draws
 from tests.helpers import on_ranks
 
 
@@ -78,6 +78,29 @@ def test_the_distance_of_normal_distributions_is_the_closed_form(real: Gaussian,
 def test_sets_with_fewer_samples_than_features_are_exact(n: int, m: int) -> None:
     real, fake = features(n, 64), features(m, 64, 1, 1.2)
     assert distance(real, fake) == pytest.approx(exact_distance(real, fake), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 9, 50, 2000])
+def test_draws_of_a_gaussian_are_as_far_from_it_as_draws_are(n: int) -> None:
+    real = gaussian(features(500, 10, mean=3.0))
+    found = of_draws(real, n)
+    assert found.n == n
+    assert torch.linalg.matrix_rank(found.covariance) == min(n - 1, 10)
+    again = of_draws(real, n)
+    assert torch.equal(again.mean, found.mean)
+    assert torch.equal(again.covariance, found.covariance)
+    random, distances = torch.Generator().manual_seed(0), []
+    for _ in range(40):
+        normal_numbers = torch.randn(n, 10, generator=random, dtype=torch.float64)
+        distances.append(frechet_distance(real, gaussian(real.mean + normal_numbers @ real.root)))
+    assert frechet_distance(real, found) == pytest.approx(np.mean(distances), abs=4 * np.std(distances))
+
+
+def test_many_draws_in_many_dimensions_are_away_by_the_formula() -> None:
+    dim, n = 200, 40_000
+    plain = Gaussian(torch.zeros(dim).double(), torch.eye(dim).double(), 100_000)
+    expected = dim / n + dim * (dim + 1) / (4 * n)  # to the first order in 1 / n
+    assert frechet_distance(plain, of_draws(plain, n)) == pytest.approx(expected, rel=0.03)
 
 
 @pytest.mark.parametrize("n", [10, 200])
