@@ -12,7 +12,6 @@ import importlib
 import io
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +38,10 @@ def _metrics() -> str:
         for part in ast.parse(file.read_text()).body:
             name = re.search(r"^    name = '(\w+)'$", ast.unparse(part), re.MULTILINE)
             if isinstance(part, ast.ClassDef) and name:
-                parts += [f"### {name[1]}", documented(f"autoclass:: lightning_gans.evaluation.metrics.{file.stem}.{part.name}")]
+                parts += [
+                    f"### {name[1]}",
+                    documented(f"autoclass:: lightning_gans.evaluation.metrics.{file.stem}.{part.name}"),
+                ]
     return "\n\n".join(parts)
 
 
@@ -47,7 +49,10 @@ def results() -> dict[str, str]:
     """The records of runs as they are, a page each."""
     files = sorted((ROOT / "docs" / "results").glob("*.txt"))
     found = {f"results/{file.stem}.md": f"# {_titled(file.stem)}\n\n```text\n{file.read_text()}```" for file in files}
-    links = [f"- [{_titled(file.stem)}]({file.stem}.md): {file.read_text().partition('. ')[0].replace(chr(10), ' ')}." for file in files]
+    links = [
+        f"- [{_titled(file.stem)}]({file.stem}.md): {file.read_text().partition('. ')[0].replace(chr(10), ' ')}."
+        for file in files
+    ]
     lines = "Runs of tables are lines of JSON beside them, in `docs/results/`, from which the [tables](../tables.md) are made."
     return {"results/index.md": "\n".join(["# Results", "", *links, "", lines])} | found
 
@@ -60,18 +65,18 @@ def commands() -> str:
     """What ``lightning`` and each of its commands say of themselves."""
     files = sorted((PACKAGE / "commands").glob("[a-z]*.py"))
     names = [file.stem.replace("_", "-") for file in files]
-    said = {name: _help(name) for name in names}
+    said = {name: help_of(name) for name in names}
     parts = [f"## {name}\n\n{_docstring(file)}\n\n```text\n{said[name]}```" for name, file in zip(names, files, strict=True)]
-    return "\n\n".join(["# Commands", f"```text\n{_help()}```", *parts])
+    return "\n\n".join(["# Commands", f"```text\n{help_of()}```", *parts])
 
 
-def _help(*command: str) -> str:
+def help_of(*command: str) -> str:
     """What ``lightning COMMAND --help`` prints."""
     main = importlib.import_module("lightning_gans.__main__").main
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         with mock.patch.object(sys, "argv", ["lightning", *command, "--help"]), mock.patch.dict(os.environ, COLUMNS="110"):
             main()
-    return printed.getvalue()
+    return re.sub(r"\x1b\[[\d;]*m|[\x00-\x09\x0b-\x1f]|``", "", printed.getvalue())
 
 
 def _docstring(file: Path) -> str:
@@ -102,7 +107,17 @@ def _parts(package: Path) -> Iterator[str]:
     """The files in the folders of a package, where a new file is a new dataset, metric, probe or picture."""
     for folder in sorted(file.parent for file in package.glob("*/__init__.py")):
         rows = [f"| `{file.stem}` | {' '.join(_docstring(file).split())} |" for file in sorted(folder.glob("[a-z]*.py"))]
-        yield "\n".join([f"## {package.name}/{folder.name}", "", _docstring(folder / "__init__.py"), "", "| file | is |", "|---|---|", *rows])
+        yield "\n".join(
+            [
+                f"## {package.name}/{folder.name}",
+                "",
+                _docstring(folder / "__init__.py"),
+                "",
+                "| file | is |",
+                "|---|---|",
+                *rows,
+            ]
+        )
 
 
 def overview() -> str:
@@ -139,7 +154,9 @@ def pages() -> dict[str, str]:
     first = ["Getting started <self>", *(name for name in top if name not in {*documents, "commands.md", "other_configs.md"})]
     found["index.md"] += _contents("Guide", [*first, "data.md", "commands.md"])
     found["index.md"] += _contents("Papers", ["papers/index.md", "other_configs.md"])
-    found["index.md"] += _contents("What came out", [*(name for name in documents if name not in {"data.md", *_OWN}), "results/index.md"])
+    found["index.md"] += _contents(
+        "What came out", [*(name for name in documents if name not in {"data.md", *_OWN}), "results/index.md"]
+    )
     found["index.md"] += _contents("Reference", ["api/index.md", *_OWN])
     return found
 
@@ -170,7 +187,19 @@ def build(folder: Path) -> int:
     from sphinx.cmd.build import main
 
     write(folder / "pages")
-    return main(["-q", "-W", "--keep-going", "-c", str(ROOT / "docs"), "-d", str(folder / "read"), str(folder / "pages"), str(folder / "html")])
+    return main(
+        [
+            "-q",
+            "-W",
+            "--keep-going",
+            "-c",
+            str(ROOT / "docs"),
+            "-d",
+            str(folder / "read"),
+            str(folder / "pages"),
+            str(folder / "html"),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ COMMAND = re.compile(  # within a sentence
         (?:\ --[\w.+-]+(?:\ (?:"[^"]*"|'[^']*'|[\w./\[\]]*\w))?(?:(?:\ (?!and\b|or\b)\w+)+(?=\ --))?)*""",
     re.VERBOSE,
 )
+_SETTING = r"""--[a-z][\w.]+(?:\ (?:'[^']*'|"[^"]*"|(?!and\b|or\b|is\b)[\w./-]*\w))?"""
+_CODE = re.compile(rf"`[^`]+`|{COMMAND.pattern}|{_SETTING}|\b[a-z0-9]+(?:_[a-z0-9]+)+\b(?!\.yaml|[/:]|\.py)", re.VERBOSE)
+_PARAGRAPH = re.compile(r"(?:^|\n)(?=(?:Published|Measured)\b)|(?<=FILE)\n(?=[A-Z])")
 _PAPER = re.compile(r"(?P<title>.+?) \((?P<authors>[^()]+), (?P<year>\d{4})(?P<part>, sections? [^)]+)?\)")
 _LINK = re.compile(r"(!?\[[^\]]*\])\((?!https?:|#|mailto:)([^)\s#]+)(#[^)]*)?\)")
 _NOT_PROSE = re.compile(r"(^```.*?^```$|^ {4}.*?$|^#.*?$|<!--.*?-->)", re.MULTILINE | re.DOTALL)
@@ -83,7 +86,9 @@ def papers() -> dict[str, list[Model]]:
     found: dict[str, list[Model]] = {}
     for model in models():
         found.setdefault(model.key, []).append(model)
-    ordered = {key: sorted(of, key=lambda model: (model.about["part"] is not None, len(model.name))) for key, of in found.items()}
+    ordered = {
+        key: sorted(of, key=lambda model: (model.about["part"] is not None, len(model.name))) for key, of in found.items()
+    }
     return dict(sorted(ordered.items(), key=lambda paper: paper[1][0].name))
 
 
@@ -93,7 +98,9 @@ def configs() -> dict[str, str]:
     of = {name: page(key) for key, paper in papers().items() for model in paper for name in model.classes}
     settings = {file: yaml.safe_load(file.read_text()) for file in sorted((ROOT / "configs").rglob("*.yaml"))}
     names = {file: file.relative_to(ROOT / "configs").with_suffix("").as_posix() for file in settings}
-    classes = {names[file]: of_file.get("model", {}).get("class_path", "").rpartition(".")[2] for file, of_file in settings.items()}
+    classes = {
+        names[file]: of_file.get("model", {}).get("class_path", "").rpartition(".")[2] for file, of_file in settings.items()
+    }
     return {name: of.get(model, "other_configs.md") for name, model in classes.items()}
 
 
@@ -147,7 +154,7 @@ def about_config(name: str) -> str:
         command, *lines = lines
     elif "/" in name:
         command = ""
-    said = re.sub(r"(?:^|\n)(?=(?:Published|Measured)\b)", "\n\n", "\n".join(lines)).strip().split("\n\n")
+    said = _PARAGRAPH.sub("\n\n", "\n".join(lines)).strip().split("\n\n")
     whole = f"<details><summary>configs/{name}.yaml</summary>\n\n```yaml\n{text}```\n\n</details>"
     return "\n\n".join(filter(None, [f"### {name}", f"    {command}" if command else "", *map(_sentences, said), whole]))
 
@@ -155,8 +162,7 @@ def about_config(name: str) -> str:
 def _sentences(text: str) -> str:
     """Plain text as a paragraph, with commands, settings and what stands in backticks as code."""
     joined = html.escape(" ".join(text.split()), quote=False)
-    code = re.compile(rf"`(?P<marked>[^`]+)`|(?P<command>{COMMAND.pattern})|(?P<setting>--[a-z][\w.]+(?: \[[^\]]*\]| [\w.]*\w)?)", re.VERBOSE)
-    return f"<p>{code.sub(lambda found: f'<code>{found[0].strip(chr(96))}</code>', joined)}</p>"
+    return f"<p>{_CODE.sub(lambda found: f'<code>{found[0].strip(chr(96))}</code>', joined)}</p>"
 
 
 @cache
@@ -201,9 +207,11 @@ def paper(key: str) -> str:
                 parts += ["```python\n" + "\n\n\n".join(filter(None, code)) + "\n```"]
     gallery = sections((ROOT / "docs" / "gallery.md").read_text())
     drawn = {title: text for title, text in gallery.items() if title and picture_of(text) == to}
-    if drawn:
+    beside = [f"![](../pictures/{file.name})" for file in (ROOT / "docs").glob(f"{of[0].name}_*.png")]
+    if drawn or beside:
         parts.append("## Pictures")
         parts += [f"### {title}\n{moved(text, 'docs/gallery.md', to)}" for title, text in drawn.items()]
+        parts += ["What they show, and of what, is in the [gallery](../gallery.md).", *sorted(beside)] if not drawn else []
     parts += ["## Experiments", *(about_config(name) for name, where in configs().items() if where == to)]
     return "\n\n".join([*parts, *_tables(key)])
 
@@ -214,7 +222,10 @@ def _tables(key: str) -> Iterator[str]:
     for block in _TABLE.finditer((ROOT / "docs" / "tables.md").read_text()):
         shown[block[1]] = f"{shown.get(block[1], '')}\n{block[0]}"
     own = [name for name in tables() if table_of(name) == key]
-    rows = {name: [row for row, of in table["rows"].items() if configs().get(of.get("config")) == to] for name, table in tables().items()}
+    rows = {
+        name: [row for row, of in table["rows"].items() if configs().get(of.get("config")) == to]
+        for name, table in tables().items()
+    }
     others = {name: of for name, of in rows.items() if of and name not in own}
     if own or others:
         yield "## Tables"
@@ -223,6 +234,7 @@ def _tables(key: str) -> Iterator[str]:
         yield f"### {tables()[name]['title']}\n\n{source}\n\n    lightning table {name}{shown.get(name, '')}"
     for name, of in others.items():
         home = table_of(name)
-        title = f"[{tables()[name]['title']}]({os.path.relpath(page(home), 'papers')}#tables)" if home else tables()[name]["title"]
+        title = (
+            f"[{tables()[name]['title']}]({os.path.relpath(page(home), 'papers')}#tables)" if home else tables()[name]["title"]
+        )
         yield f"In {title}, `lightning table {name}`: {', '.join(of)}."
-

@@ -18,6 +18,7 @@ html_title = "lightning-gans"
 html_show_sphinx = False
 html_show_copyright = False
 html_show_sourcelink = False
+html_use_index = html_domain_indices = False
 html_copy_source = False
 html_static_path = [str(Path(__file__).parent / "_static")]
 html_css_files = ["style.css"]
@@ -33,7 +34,6 @@ autodoc_typehints_description_target = "documented"
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
-copybutton_exclude = ".linenos, .gp"
 
 _CODE = re.compile(r"(``.+?``)", re.DOTALL)
 _NAME = re.compile(r"``(?:lightning_gans\.)?([A-Z]\w+)``")
