@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from _papers import PACKAGE, ROOT, about_config, configs, documented, moved, page, paper, papers, sections
+from _papers import PACKAGE, PICTURES, ROOT, about_config, configs, documented, moved, page, paper, papers, sections
 
 
 def guide() -> dict[str, str]:
@@ -146,25 +146,29 @@ def pages() -> dict[str, str]:
         **results(),
         **reference(),
     }
+    return _with_contents(found, [name for name in documents if name not in ("data.md", "contributing.md", "changelog.md")])
+
+
+def _with_contents(found: dict[str, str], documents: list[str]) -> dict[str, str]:
+    """With the lists of the pages in the margin: those in a folder below its index, all others below the first page."""
     short = {page(key): f"{of[0].classes[0]} <{of[0].name}>" for key, of in papers().items()}
+    lists = {}
     for folder in ("papers", "results", "api"):
         below = [name for name in found if name.startswith(f"{folder}/") and not name.endswith("/index.md")]
-        found[f"{folder}/index.md"] += _contents("", [short.get(name, Path(name).stem) for name in below])
-    top = [name for name in found if "/" not in name and name != "index.md"]
-    first = ["Getting started <self>", *(name for name in top if name not in {*documents, "commands.md", "other_configs.md"})]
-    found["index.md"] += _contents("Guide", [*first, "data.md", "commands.md"])
-    found["index.md"] += _contents("Papers", ["papers/index.md", "other_configs.md"])
-    found["index.md"] += _contents(
-        "What came out", [*(name for name in documents if name not in {"data.md", *_OWN}), "results/index.md"]
+        lists[f"{folder}/index.md"] = _contents([short.get(name, Path(name).name) for name in below])
+    titles = {"index.md": "Getting started <self>", "metrics.md": "Metrics <metrics>"}
+    lists["index.md"] = "".join(
+        [
+            _contents([*(titles.get(name, name) for name in guide()), "data.md", "commands.md"], "Guide"),
+            _contents(["papers/index.md", "other_configs.md"], "Papers"),
+            _contents([*documents, "results/index.md"], "What came out"),
+            _contents(["api/index.md", "contributing.md", "changelog.md"], "Reference"),
+        ]
     )
-    found["index.md"] += _contents("Reference", ["api/index.md", *_OWN])
-    return found
+    return found | {name: found[name] + text for name, text in lists.items()}
 
 
-_OWN = ("contributing.md", "changelog.md")
-
-
-def _contents(caption: str, entries: list[str]) -> str:
+def _contents(entries: list[str], caption: str = "") -> str:
     options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
     return "\n".join(["", "", "```{toctree}", *options, "", *entries, "```", ""])
 
@@ -172,7 +176,8 @@ def _contents(caption: str, entries: list[str]) -> str:
 def write(folder: Path) -> None:
     """Write the pages and pictures, those that have changed: Sphinx reads only these again."""
     made = {folder / name: text.encode() for name, text in pages().items()}
-    made |= {folder / "pictures" / file.name: file.read_bytes() for file in (ROOT / "docs").glob("*.png")}
+    pictures = [file for file in (ROOT / "docs").iterdir() if file.suffix in PICTURES]
+    made |= {folder / "pictures" / file.name: file.read_bytes() for file in pictures}
     for file, content in made.items():
         if not file.is_file() or file.read_bytes() != content:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -187,19 +192,9 @@ def build(folder: Path) -> int:
     from sphinx.cmd.build import main
 
     write(folder / "pages")
-    return main(
-        [
-            "-q",
-            "-W",
-            "--keep-going",
-            "-c",
-            str(ROOT / "docs"),
-            "-d",
-            str(folder / "read"),
-            str(folder / "pages"),
-            str(folder / "html"),
-        ]
-    )
+    strict = ["--quiet", "--fail-on-warning", "--keep-going"]
+    places = ["--conf-dir", ROOT / "docs", "--doctree-dir", folder / "read", folder / "pages", folder / "html"]
+    return main([*strict, *map(str, places)])
 
 
 if __name__ == "__main__":

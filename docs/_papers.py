@@ -17,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lightning_gans"
+PICTURES = (".png", ".gif", ".jpg", ".svg", ".webp")
 COMMAND = re.compile(  # within a sentence
     r"""lightning\ [a-z]+(?:-[a-z]+)?\b(?:\ (?!and\b|or\b|of\b)[a-z]\w*)?
         (?:\ --[\w.+-]+(?:\ (?:"[^"]*"|'[^']*'|[\w./\[\]]*\w))?(?:(?:\ (?!and\b|or\b)\w+)+(?=\ --))?)*""",
@@ -130,7 +131,7 @@ def moved(text: str, source: str, to: str) -> str:
         target = places.get(target, target.removeprefix("docs/"))
         if target.endswith((".md", ".txt")):
             target = str(Path(target.lower()).with_suffix(".md"))
-        elif target.endswith(".png"):
+        elif Path(target).suffix in PICTURES:
             target = f"pictures/{target}"
         return f"{link[1]}({os.path.relpath(target, Path(to).parent)}{link[3] or ''})"
 

@@ -18,7 +18,10 @@ import pytest
 
 from lightning_gans import paper_modules
 from lightning_gans.__main__ import main as lightning
+from lightning_gans.commands.probe import KINDS as PROBES
+from lightning_gans.figures.kinds import KINDS
 from lightning_gans.packaged import config_names
+from lightning_gans.tables.table import table_names
 from tests.docs.pages import ROOT, generate, papers
 from tests.test_configs import CONFIGS
 from tests.test_readme import COMMANDS as RUN_BY_THE_README
@@ -118,28 +121,31 @@ def understood(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         arguments = [*arguments, "--print_config"]
     monkeypatch.setattr(sys, "argv", ["lightning", *arguments])
     if "--print_config" in arguments:
-        with pytest.raises(SystemExit) as stopped:
+        try:
             lightning()
-        if stopped.value.code:
-            raise stopped.value
+        except SystemExit as stopped:
+            if stopped.code:
+                raise
         return
     with reading() as parsed, contextlib.suppress(Parsed):
         importlib.import_module(f"lightning_gans.commands.{command.replace('-', '_')}").main(arguments[1:])
-    (others,) = parsed
+    ((given, others),) = parsed
+    if name := getattr(given, "name" if command == "table" else "kind", None):
+        assert name in (*table_names(), *KINDS, *PROBES, STANDS_FOR["NAME"])
     if others:
         understood(["fit", "--model", "GAN", "--data.dataset", "grid25", *others], monkeypatch)
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[list[list[str]]]:
-    """Within it a command ends where it has read its arguments; gives what it hands on."""
-    handed_on: list[list[str]] = []
+def reading() -> Iterator[list[tuple[argparse.Namespace, list[str]]]]:
+    """Within it a command ends where it has read its arguments; gives these, and those that it hands on."""
+    parsed: list[tuple[argparse.Namespace, list[str]]] = []
     known, every = argparse.ArgumentParser.parse_known_args, argparse.ArgumentParser.parse_args
 
     def read_known(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
         given, others = known(parser, args, namespace)
         if parser.prog.count(" ") == 1:  # not that of a kind
-            handed_on.append(others)
+            parsed.append((given, others))
             raise Parsed
         return given, others
 
@@ -147,12 +153,12 @@ def reading() -> Iterator[list[list[str]]]:
         try:
             return every(parser, args, namespace)
         except Parsed:
-            if handed_on[-1]:
-                parser.error(f"unrecognized arguments: {' '.join(handed_on[-1])}")
+            if others := parsed[-1][1]:
+                parser.error(f"unrecognized arguments: {' '.join(others)}")
             raise
 
     with mock.patch.multiple(argparse.ArgumentParser, parse_known_args=read_known, parse_args=read_every):
-        yield handed_on
+        yield parsed
 
 
 def test_every_command_is_understood(read: dict[Path, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
