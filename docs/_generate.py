@@ -192,7 +192,7 @@ def build(folder: Path) -> int:
     from sphinx.cmd.build import main
 
     write(folder / "pages")
-    strict = ["--quiet", "--fail-on-warning", "--keep-going"]
+    strict = ["--quiet", "--fail-on-warning", "--keep-going", "--write-all"]  # for each names the others in its margin
     places = ["--conf-dir", ROOT / "docs", "--doctree-dir", folder / "read", folder / "pages", folder / "html"]
     return main([*strict, *map(str, places)])
 

@@ -24,7 +24,7 @@ COMMAND = re.compile(  # within a sentence
     re.VERBOSE,
 )
 _SETTING = r"""--[a-z][\w.]+(?:\ (?:'[^']*'|"[^"]*"|(?!and\b|or\b|is\b)[\w./-]*\w))?"""
-_CODE = re.compile(rf"`[^`]+`|{COMMAND.pattern}|{_SETTING}|\b[a-z0-9]+(?:_[a-z0-9]+)+\b(?!\.yaml|[/:]|\.py)", re.VERBOSE)
+_CODE = re.compile(rf"`[^`]+`|{COMMAND.pattern}|{_SETTING}|(?<![/\w.])[a-z0-9]+(?:_[a-z0-9]+)+\b(?!\.\w|[/:])", re.VERBOSE)
 _PARAGRAPH = re.compile(r"(?:^|\n)(?=(?:Published|Measured)\b)|(?<=FILE)\n(?=[A-Z])")
 _PAPER = re.compile(r"(?P<title>.+?) \((?P<authors>[^()]+), (?P<year>\d{4})(?P<part>, sections? [^)]+)?\)")
 _LINK = re.compile(r"(!?\[[^\]]*\])\((?!https?:|#|mailto:)([^)\s#]+)(#[^)]*)?\)")
@@ -157,13 +157,21 @@ def about_config(name: str) -> str:
         command = ""
     said = _PARAGRAPH.sub("\n\n", "\n".join(lines)).strip().split("\n\n")
     whole = f"<details><summary>configs/{name}.yaml</summary>\n\n```yaml\n{text}```\n\n</details>"
-    return "\n\n".join(filter(None, [f"### {name}", f"    {command}" if command else "", *map(_sentences, said), whole]))
+    paragraphs = [_sentences(each, configs()[name]) for each in said]
+    return "\n\n".join(filter(None, [f"### {name}", command and f"    {command}", *paragraphs, whole]))
 
 
-def _sentences(text: str) -> str:
-    """Plain text as a paragraph, with commands, settings and what stands in backticks as code."""
-    joined = html.escape(" ".join(text.split()), quote=False)
-    return f"<p>{_CODE.sub(lambda found: f'<code>{found[0].strip(chr(96))}</code>', joined)}</p>"
+def _sentences(text: str, to: str) -> str:
+    """Plain text as a paragraph of a page, with commands, settings, names and what stands in backticks as code."""
+
+    def code(found: re.Match[str]) -> str:
+        said = found[0].strip("`")
+        if said not in configs():
+            return f'<code class="literal">{said}</code>'
+        place = os.path.relpath(Path(configs()[said]).with_suffix(".html"), Path(to).parent)
+        return f'<a href="{place}#{said.replace("_", "-")}"><code class="literal">{said}</code></a>'
+
+    return f"<p>{_CODE.sub(code, html.escape(' '.join(text.split()), quote=False))}</p>"
 
 
 @cache

@@ -8,7 +8,7 @@ import importlib
 import re
 import shlex
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # 67 page
 
 OF_THE_TRAINER = ("fit", "validate", "test", "predict")
 # What stands for something of the reader's own; a file of its name need not be there to be parsed
-STANDS_FOR = {"NAME": "gaan_grid25", "configs/NAME.yaml": "gaan_grid25", "$W": "[32, 64, 128, 256]", "$V": "[256, 128, 64, 32]"}
+STANDS_FOR = {"NAME": "sae_mnist", "configs/NAME.yaml": "gaan_mnist", "$W": "[32, 64, 128, 256]", "$V": "[256, 128, 64, 32]"}
 LEFT_OUT = ("...", "OPTIONS")
 THERE = {file.stem.replace("_", "-") for file in ROOT.glob("lightning_gans/commands/[a-z]*.py")} | {*OF_THE_TRAINER}
 
@@ -60,6 +60,8 @@ def commands(read: dict[Path, Any]) -> Iterator[tuple[str, bool]]:
     """Every command on the pages, and whether it is one within a sentence, which may leave out what goes without saying."""
     for page in read.values():
         for code in page.find_all(["pre", "code"]):
+            if code.get_text().startswith("usage: "):  # what a command says of itself, lines broken anywhere
+                continue
             if code.name == "pre":
                 lines = code.get_text().replace("\\\n", " ").splitlines()
             else:
@@ -133,7 +135,7 @@ def understood(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if name := getattr(given, "name" if command == "table" else "kind", None):
         assert name in (*table_names(), *KINDS, *PROBES, STANDS_FOR["NAME"])
     if others:
-        understood(["fit", "--model", "GAN", "--data.dataset", "grid25", *others], monkeypatch)
+        understood(["fit", "--model", "GAN", *others, "--data.dataset", "grid25"], monkeypatch)  # whose files are there
 
 
 @contextlib.contextmanager
@@ -166,7 +168,7 @@ def test_every_command_is_understood(read: dict[Path, Any], folder: Path, monkey
     (folder / "configs").symlink_to(ROOT / "configs")
     (folder / "my_paper.py").write_text(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0])
     read_elsewhere = [["fit", "--config", file.stem] for file in CONFIGS] + RUN_BY_THE_README
-    count = 0
+    count, of_config = 0, defaultdict[str, list[str]](list)
     for line, within_a_sentence in dict.fromkeys(commands(read)):
         arguments = words(line)
         if not arguments or arguments in read_elsewhere or "--help" in arguments:
@@ -175,11 +177,16 @@ def test_every_command_is_understood(read: dict[Path, Any], folder: Path, monkey
         assert arguments[0] in (*THERE, "--version"), line
         if arguments[0] == "--version" or (within_a_sentence and arguments[1:] in ([], ["--config"])):
             continue
+        if arguments[:2] == ["fit", "--config"]:
+            of_config[arguments[2]] += arguments[3:]
+            continue
         try:
             understood(arguments, monkeypatch)
         except SystemExit:
             assert within_a_sentence, line
             understood([*arguments, "--ckpt_path", "FILE"], monkeypatch)
+    for config, options in of_config.items():  # all at once, for each parse takes a third of a second
+        understood(["fit", "--config", config, *options], monkeypatch)
     assert count >= 100
 
 
