@@ -236,11 +236,12 @@ def _tables(key: str) -> Iterator[str]:
         for name, table in tables().items()
     }
     others = {name: of for name, of in rows.items() if of and name not in own}
+    none = "\nNo finished run of it comes with the package: the command trains them, and says first how long that will take."
     if own or others:
         yield "## Tables"
     for name in own:
         source = tables()[name]["source"]
-        yield f"### {tables()[name]['title']}\n\n{source}\n\n    lightning table {name}{shown.get(name, '')}"
+        yield f"### {tables()[name]['title']}\n\n{source}\n\n    lightning table {name}\n{shown.get(name, none)}"
     for name, of in others.items():
         home = table_of(name)
         title = (
