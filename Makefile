@@ -7,7 +7,7 @@ DEMO   := runs/demo
 # Compiling the updates needs a C++ compiler, and makes the demonstration shorter.
 COMPILE = $(if $(shell command -v g++ || command -v clang++ || command -v c++),true,false)
 
-.PHONY: help setup demo test lint bench data table clean
+.PHONY: help setup demo test lint bench data table docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -44,6 +44,9 @@ data: setup  ## say which datasets are under data/ and where to get the others; 
 
 table: setup  ## make the tables in README and docs of the lines in docs/results
 	$(BIN)/python -m lightning_gans.tables.publish
+
+docs: setup  ## build the site of docs/, and say where it is
+	$(BIN)/python docs/_generate.py
 
 clean:  ## remove the environment, keep runs and data
 	rm -rf $(VENV)

@@ -1,4 +1,4 @@
-"""Symbolic Autoencoder (Barta)."""
+"""Symbolic Autoencoder (Barta, 2017)."""
 
 from __future__ import annotations
 

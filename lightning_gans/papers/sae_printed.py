@@ -1,4 +1,4 @@
-"""Symbolic Autoencoder (Barta), as the paper prints it."""
+"""Symbolic Autoencoder (Barta, 2017), as the paper prints it."""
 
 from __future__ import annotations
 
