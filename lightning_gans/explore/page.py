@@ -47,6 +47,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+_OBJECTS = ("condition", "codes", "attributes")
 Asked = Mapping[str, Any]
 
 
@@ -71,7 +72,11 @@ def make_app(explorers: Sequence[Explorer], commands: Sequence[str | None] = ())
             return _sentence(403, "another page asks")
         try:
             body = await _body(request, _MOST_BYTES.get(what, _MOST_OTHERS))
-            asked = {**request.query_params, "raw": body} if what == "own" else _read(body)
+            if what == "own":
+                condition = _read(request.query_params.get("condition", "{}").encode(), "condition")
+                asked = {"raw": body, "name": request.query_params.get("name", "the file"), "condition": condition}
+            else:
+                asked = _read(body)
             return await run_in_threadpool(_answer, what, explorers[number], asked)
         except InputError as error:
             return _sentence(400, str(error))
@@ -150,13 +155,16 @@ async def _body(request: Request, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _read(body: bytes) -> dict[str, Any]:
+def _read(body: bytes, name: str = "the question") -> dict[str, Any]:
+    """A JSON object, and those in it."""
     try:
         asked = json.loads(body)
     except ValueError as error:
         raise InputError(f"the question is no JSON ({error})") from error
-    if not isinstance(asked, dict):
-        raise InputError("the question is no JSON object")
+    inner = asked if isinstance(asked, dict) else {}
+    for each, value in {name: asked, **{key: inner[key] for key in _OBJECTS if inner.get(key) is not None}}.items():
+        if not isinstance(value, dict):
+            raise InputError(f"{each} is {value}, but must be an object")
     return asked
 
 
@@ -182,9 +190,8 @@ def _way(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 
 
 def _own(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    condition = json.loads(asked.get("condition", "{}"))
-    picture, shown = explorer.own(asked["raw"], asked.get("name", "the file"), condition)
-    return {**_one(explorer, shown, f"code of {asked.get('name', 'the file')}"), "own": _picture(picture)}
+    picture, shown = explorer.own(asked["raw"], asked["name"], asked["condition"])
+    return {**_one(explorer, shown, f"code of {asked['name']}"), "own": _picture(picture)}
 
 
 def _own_point(explorer: Explorer, asked: Asked) -> dict[str, Any]:

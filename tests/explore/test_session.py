@@ -24,7 +24,7 @@ from lightning_gans.figures.subject import Subject
 from tests.figures.test_attributes import Faces
 from tests.figures.test_captions import ByName, Captioned, Reader
 from tests.figures.test_conditions import Conditional
-from tests.figures.test_kinds import Album, Copyist, Painter, Placer, Plane
+from tests.figures.test_kinds import SIDE, Album, Copyist, Painter, Placer, Plane
 
 Explore = Callable[[str], Explorer]
 
@@ -174,9 +174,16 @@ def test_what_does_not_fit_is_a_sentence(call: Callable[[Explorer], Any], senten
         call(explorer("VAE"))
 
 
+class Plotter(Painter):
+    """Every number of a latent is somewhere in the image."""
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        return torch.nn.functional.pad(z / 2, (0, SIDE**2 - z.shape[1])).view(-1, 1, SIDE, SIDE)
+
+
 def infogan() -> Explorer:
     prior = Product({"noise": Uniform(12), "digit": Categorical(4), "stroke": Uniform(2)})
-    return Explorer(Painter(prior), Told())
+    return Explorer(Plotter(prior), Told())
 
 
 def test_codes_are_set_and_the_rest_of_the_latent_stays() -> None:
