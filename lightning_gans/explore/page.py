@@ -101,7 +101,8 @@ def listen(port: int) -> socket.socket:
     if not 0 <= port < 2**16:
         raise InputError(f"--port is {port}, but must be a number from 0 (any) to {2**16 - 1}")
     for tried in range(port, min(port + _TRIED, 2**16)):
-        listening = socket.socket()
+        # Named as TCP: of others asyncio lets small packets wait for each other, 40 ms an answer
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((HOST, tried))

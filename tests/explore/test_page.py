@@ -148,6 +148,11 @@ def test_it_is_for_this_machine_and_this_page_alone(address: str) -> None:
     assert status == 404
 
 
+def test_small_packets_do_not_wait_for_each_other() -> None:
+    with page.listen(0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY for no other"
+
+
 def test_a_port_that_is_taken_gives_the_next_one() -> None:
     with page.listen(0) as taken:
         port = taken.getsockname()[1]

@@ -22,6 +22,7 @@ class Model {
       button.onclick = () => latest("text", () => this.withText(button.dataset.do));
     }
     this.view.classList.toggle("coarse", about.side < 32);
+    this.view.classList.toggle("points", about.points);
     $("#columns").append(this.view);
   }
 
@@ -41,7 +42,8 @@ class Model {
     if (this.plane) this.plane.show({ one: answer.point, own: answer.own?.point ?? (changed ? undefined : null) });
     else $(".made", this.view).src = answer.image;
     const numbers = answer.point ? ` (${answer.point.map((n) => n.toPrecision(3)).join(", ")})` : "";
-    $(".one figcaption", this.view).textContent = answer.said + numbers + under(answer.condition, this.about);
+    const sides = $(".own", this.view).hidden ? "" : " — left the image, cut and scaled as the data are; right made of its code";
+    $(".one figcaption", this.view).textContent = answer.said + numbers + sides + under(answer.condition, this.about);
     $("details textarea", this.view).value = answer.text;
   }
 
@@ -49,7 +51,9 @@ class Model {
     const answer = await this.ask("draw", { seed: state.seed, condition: state.asked });
     if (this.plane) this.plane.show({ points: answer.points });
     else tiles($(".samples .grid", this.view), answer, (number) => choose(number), "sample");
-    $(".samples figcaption", this.view).textContent = `${this.about.count} ${this.about.samples} of seed ${state.seed}`;
+    const drawn = `${this.about.count} ${this.about.samples} of seed ${state.seed}`;
+    const legend = "circles: true centres; black: this one; pink: your point; green: the way from A to B";
+    $(".samples figcaption", this.view).textContent = this.plane ? `${drawn}; ${legend}` : drawn;
   }
 
   async way() {
