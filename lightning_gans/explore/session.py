@@ -60,7 +60,7 @@ class Explorer:
         weights: the generator's ``raw`` ones, or their average (``ema``), for the name.
 
     Raises:
-        InputError: the model makes no samples, or points that are not in the plane.
+        InputError: the model makes no samples, or points that are not in the plane, or its latents are no rows of numbers.
     """
 
     def __init__(
@@ -73,13 +73,15 @@ class Explorer:
         weights: str = "raw",
     ) -> None:
         if not isinstance(model, Generates):
-            raise InputError(f"{type(model).__name__} makes no samples, which there is nothing to explore of without")
+            raise InputError(f"{type(model).__name__} makes no samples; explore a model that does")
         checks.positive(**{"--num_images": num_images})
         checks.fits_memory(f"--num_images {num_images:,}", num_images * _BYTES)
         self.model, self.data = model.eval(), data  # type: ignore[attr-defined]
         self.subject = Subject(model, data, step, num_images=num_images, num_points=_POINTS, weights=weights)
         if self.points and data.shape != (2,):
             raise InputError(f"points of {data.shape[0]} numbers are not drawn in the plane; explore other data")
+        if (shape := tuple(model.prior.sample(1).shape[1:])) != (model.prior.dim,):
+            raise InputError(f"latents of {type(model).__name__} are {shape} and no row of numbers; explore another model")
         self.name = name or self.subject.name
         self.codes = {code.name: code for code in _codes(model)}
         self._attributes: dict[str, Tensor] | None = None

@@ -13,9 +13,9 @@ import pytest
 from lightning_gans import InputError
 from lightning_gans.explore import Explorer
 from tests.browser import browser  # noqa: F401
-from tests.explore.test_session import Explore, ToldCaptions, ToldPlane, bomb, infogan, png
+from tests.explore.test_session import Explore, ToldCaptions, ToldFaces, ToldPlane, bomb, infogan, png
 from tests.figures.test_captions import Reader
-from tests.figures.test_kinds import Placer
+from tests.figures.test_kinds import Copyist, Placer
 
 pytest.importorskip("lightning_gans.explore.page", reason="needs the extra explore", exc_type=InputError)
 
@@ -197,6 +197,20 @@ def test_latents_are_copied_saved_and_read_again(opened: Any, explorer: Explore,
             page.do("fill", ".one textarea", wrong)
             page.do("click", "[data-do=read]")
             assert sentence in page.of.inner_text(NOTICE)
+
+
+def test_directions_of_attributes_are_learnt_and_move_a_sample(opened: Any) -> None:
+    with served([Explorer(Copyist(), ToldFaces())]) as address:
+        page = opened(address)
+        first = page.src()
+        assert page.of.locator("#vectors input").count() == 0
+        page.do("click", "#learn")
+        assert page.of.locator("#vectors .slider").all_inner_texts() == ["even\n0.00", "lit\n0.00"]
+        page.move("#vectors input >> nth=1", -2)
+        assert page.src() != first
+        assert page.of.is_hidden("#learn")
+        page.do("click", "#reset")
+        assert page.src() == first
 
 
 def test_captions_are_written_and_an_empty_one_gets_a_sentence(opened: Any) -> None:

@@ -286,7 +286,16 @@ class ThreeNumbers(ToldPlane):
     shape: Any = (3,)
 
 
+class InRows(Normal):
+    """Latents are tables."""
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return super().sample(n, generator).view(n, 2, -1)
+
+
 def test_what_cannot_be_explored_is_refused() -> None:
+    with pytest.raises(InputError, match=r"latents of Painter are \(2, 2\) and no row of numbers"):
+        Explorer(Painter(InRows(4)), Told())
     with pytest.raises(InputError, match="Linear makes no samples"):
         Explorer(nn.Linear(2, 2), Told())
     with pytest.raises(InputError, match="points of 3 numbers"):
