@@ -1,4 +1,4 @@
-"""Models that the explorer is tried on: three of digits, trained for two steps by the command."""
+"""Models that the explorer is tried on: of digits, trained for two steps by the command."""
 
 from __future__ import annotations
 

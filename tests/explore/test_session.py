@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,14 @@ class Told(Album):
 def png(pixels: Any) -> bytes:
     Image.fromarray(np.asarray(pixels, np.uint8)).save(file := io.BytesIO(), "PNG")
     return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of 200 megapixels by its head."""
+    head = bytearray(png(np.zeros((1, 1))))
+    head[16:24] = (20_000).to_bytes(4, "big") + (10_000).to_bytes(4, "big")
+    head[29:33] = zlib.crc32(head[12:29]).to_bytes(4, "big")
+    return bytes(head)
 
 
 def test_a_seed_has_the_samples_of_the_picture(explorer: Explore) -> None:
@@ -99,56 +108,6 @@ def test_a_way_is_the_priors_and_has_its_ends(explorer: Explore) -> None:
     assert np.abs(way[5].astype(int) - it.walk(a.latent, b.latent, 50).picture).max() <= 1
     with pytest.raises(InputError, match="places 0 to 100"):
         it.walk(a.latent, b.latent, 101)
-
-
-def test_an_image_of_ones_own_is_cut_as_the_data_are_and_made_again(explorer: Explore) -> None:
-    it = explorer("VAE")
-    digit = plots.to_bytes(it.data.real("test", torch.tensor([0])))[0, 0].numpy()
-    wide = np.zeros((80, 120), np.uint8)
-    wide[:, 20:100] = digit.repeat(10, 0).repeat(10, 1)
-    for raw in (png(digit), png(np.stack([digit] * 3, -1))):
-        own, shown = it.own(raw)
-        assert np.array_equal(own[..., 0], digit)
-        with torch.no_grad():
-            code = it.model.encode(it.data.real("test", torch.tensor([0])))
-        np.testing.assert_allclose(shown.latent, code[0], atol=1e-6)
-        assert np.array_equal(it.show(shown.latent).picture, shown.picture)
-    own, _ = it.own(png(wide))
-    assert np.abs(own[..., 0].astype(int) - digit).mean() < 10, "the square in the middle"
-
-
-@pytest.mark.parametrize(
-    ("raw", "sentence"),
-    [
-        (b"no image", "me.png cannot be read as an image .*; take a PNG, JPEG, .* of at most 89 megapixels"),
-        (png(np.zeros((9, 9)))[:40], "me.png cannot be read as an image"),
-        (b"", "me.png cannot be read as an image"),
-    ],
-)
-def test_what_is_no_image_is_refused(raw: bytes, sentence: str, explorer: Explore) -> None:
-    with pytest.raises(InputError, match=sentence):
-        explorer("VAE").own(raw, "me.png")
-
-
-def bomb() -> bytes:
-    """A PNG of 200 megapixels by its head."""
-    head = bytearray(png(np.zeros((1, 1))))
-    head[16:24] = (20_000).to_bytes(4, "big") + (10_000).to_bytes(4, "big")
-    import zlib
-
-    head[29:33] = zlib.crc32(head[12:29]).to_bytes(4, "big")
-    return bytes(head)
-
-
-def test_an_image_of_200_megapixels_is_refused_before_it_is_decoded(explorer: Explore) -> None:
-    with pytest.raises(InputError, match=r"200000000 pixels.*at most 89 megapixels"):
-        explorer("VAE").own(bomb(), "huge.png")
-
-
-def test_without_an_encoder_nothing_is_encoded(explorer: Explore) -> None:
-    assert not about(explorer("ConditionalGAN"))["encodes"]
-    with pytest.raises(InputError, match="has no encoder"):
-        explorer("ConditionalGAN").own(png(np.zeros((8, 8))))
 
 
 @pytest.mark.parametrize(
