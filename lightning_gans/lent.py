@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_gans.errors import InputError
 from lightning_gans.logs import data_of
-from lightning_gans.protocols import Generates
+from lightning_gans.protocols import Generates, to_device
 from lightning_gans.randomness import global_seed, keyed_generator
 
 _STEPS = {"validate": "validation_step", "test": "test_step", "predict": "predict_step"}
@@ -42,10 +42,17 @@ def lend_step(model: LightningModule, command: str) -> None:
 
 
 def draw(model: Any, numbers: Tensor) -> Tensor:
-    """As many samples as there are ``numbers``, from noise keyed by the first, under conditions of test rows."""
-    condition, data = None, data_of(model.trainer)
+    """As many samples as there are ``numbers``, from noise keyed by the first, under conditions of test rows.
+
+    Where the data names latents, samples are made of those of these numbers, under the conditions beside them.
+    """
+    condition, data, numbers = None, data_of(model.trainer), numbers.cpu()
+    given = getattr(data, "given", None)
     if getattr(model, "conditional", False) and data is not None:
-        condition = data.conditions_for(numbers.cpu())
+        condition = data.conditions_for(numbers) if given is None else given.conditions_for(numbers, data)
+    if given is not None:
+        z = given.of(numbers, model.prior.dim)
+        return model.decode(z.to(model.device, model.dtype), to_device(condition, model.device))
     return model.sample(len(numbers), condition, keyed_generator("predict", global_seed(), int(numbers[0])))
 
 

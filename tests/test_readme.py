@@ -44,6 +44,7 @@ SHORTER = {
     "predict": {"--data.num_predict": "2", "--trainer.accelerator": "cpu"},
     "classifier": {"--epochs": "1", "--max_error": "1", "--device": "cpu"},
     "figure": {"--num_images": "4"},
+    "explore": {"--trainer.accelerator": "cpu"},
     "probe likelihood": {"--num_samples": "4", "--draws": "4"},
 }
 
@@ -60,7 +61,10 @@ def run(*arguments: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_every_command_runs_in_its_order_in_an_empty_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_runs_in_its_order_in_an_empty_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightning_gans.explore.page.serve", lambda app, listening: listening.close())
     assert len(COMMANDS) >= 15
     for command, *options in COMMANDS:
         needy = any(word in NEEDY for word in (command, *options))

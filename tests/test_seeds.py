@@ -56,6 +56,7 @@ def test_what_is_no_seed_is_refused(word: str) -> None:
         ("ckpt_path", "x.ckpt", True),
         ("trainer.default_root_dir", "elsewhere", True),
         ("trainer.logger", False, True),
+        ("data.latents", "z.json", True),
         ("data.root", "elsewhere", True),
         ("evaluation.cache_dir", "elsewhere", True),
         ("trainer.max_steps", 5, False),

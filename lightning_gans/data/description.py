@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from lightning_gans.errors import InputError
 from lightning_gans.networks.suggest import ConditionKind
 
 ConditionName = Literal["labels", "attributes", "captions"]
@@ -56,3 +57,30 @@ class Preview:
 def part_of(found: int, official: int) -> str:
     """Such as "10,000 of 202,599 images", or nothing where all are there."""
     return f"{found:,} of {official:,} images" if found < official else ""
+
+
+def choose_conditions(
+    kinds: dict[str, ConditionKind], wanted: ConditionName | list[ConditionName] | None, labelled: bool, points: bool, name: str
+) -> dict[str, ConditionKind]:
+    """The conditions that travel with samples, of all that there are.
+
+    Args:
+        kinds: all, by name.
+        wanted: what ``data.condition`` asks for.
+        labelled: whether some samples keep their labels, which are then what travels where nothing is asked for.
+        points: whether the samples are points, which have conditions only where these are asked for.
+        name: of the dataset.
+
+    Raises:
+        InputError: there is no such condition.
+    """
+    there = [each for each in reversed(CONDITIONS) if each in kinds]
+    chosen: list[ConditionName] = [] if points else there[:1]
+    if labelled and "labels" in there:
+        chosen = ["labels"]
+    if wanted is not None:
+        chosen = wanted if isinstance(wanted, list) else [wanted]
+    lacking = next((each for each in chosen if each not in there), None)
+    if lacking is not None:
+        raise InputError(f"data.condition is {lacking}, but {name} has {', '.join(there) or 'none'}")
+    return {each: kinds[each] for each in chosen}

@@ -16,11 +16,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from lightning_gans import checks
 from lightning_gans.batch import Batch
 from lightning_gans.data.access import OpenedData
-from lightning_gans.data.description import CONDITIONS, ConditionName, Preview
+from lightning_gans.data.description import ConditionName, Preview, choose_conditions
+from lightning_gans.data.latents import Latents, read_latents
 from lightning_gans.data.loader import Numbers, RowLoader, Rows, loader_for
 from lightning_gans.data.opened import Opened, open_dataset, peek_dataset, prepare_dataset
 from lightning_gans.data.pixels import Crop
-from lightning_gans.data.refusals import check_condition, check_sizes
+from lightning_gans.data.refusals import check_captions, check_condition, check_sizes
 from lightning_gans.data.serving import BatchMaker, InTurn, in_precision
 from lightning_gans.data.source import Points, Request, Source, find_source
 from lightning_gans.differences import differences, plain
@@ -62,6 +63,7 @@ class Images(OpenedData):
             many there were; for one's own images.
         download: fetch what is missing, where that can be done.
         num_predict: samples that ``lightning predict`` makes.
+        latents: a file of latents that it makes them of instead, one each, see ``read_latents``.
 
     Attributes:
         name: of the dataset; known after ``setup``, like all below.
@@ -98,6 +100,7 @@ class Images(OpenedData):
         skip_unreadable: bool = False,
         download: bool = False,
         num_predict: int = 64,
+        latents: str | None = None,
     ) -> None:
         super().__init__()
         checks.one_of("data.channels", channels, (None, 1, 3))
@@ -111,7 +114,8 @@ class Images(OpenedData):
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.device_resident = device_resident
-        self.num_predict = num_predict
+        self.num_predict, self.latents = num_predict, latents
+        self.given: Latents | None = None
         self.held_out, self.labelled, self.labelled_seed, self.flip = held_out, labelled, labelled_seed, flip
         self.captions_per_image = captions_per_image
         self._kept, self._wanted = classes, condition
@@ -140,7 +144,7 @@ class Images(OpenedData):
 
     def prepare_data(self) -> None:
         self._download()
-        prepare_dataset(self._source, **self._names)
+        prepare_dataset(self.source, **self._names)
 
     def peek(self) -> Preview:
         """What samples and conditions look like, before anything is packed; missing files are fetched where that is asked for.
@@ -152,8 +156,8 @@ class Images(OpenedData):
             InputError: files are missing or cannot be used, or do not have what was asked for.
         """
         self._download()
-        if self._opened is None and isinstance(self._source, Source):
-            preview = peek_dataset(self._source, **self._names)
+        if self._opened is None and isinstance(self.source, Source):
+            preview = peek_dataset(self.source, **self._names)
             if self._cut is not None:
                 preview = replace(preview, shape=(preview.shape[0], self._cut, self._cut))
             kinds = dict(preview.condition_kinds)
@@ -165,15 +169,16 @@ class Images(OpenedData):
         return replace(preview, condition_kinds=self._chosen(kinds, points=len(preview.shape) == 1))
 
     def _download(self) -> None:
-        source, wanted = self._source, [*self._names.values()]
+        source, wanted = self.source, [*self._names.values()]
         if isinstance(source, Source) and self._request.download:
             missing = [name for name in wanted if name in source.splits and source.fingerprint(name) is None]
             if missing:
                 source.download(missing)
-                del self._source
+                del self.source
 
     @cached_property
-    def _source(self) -> Source | Points:
+    def source(self) -> Source | Points:
+        """Where the samples come from."""
         return find_source(self._request)
 
     def setup(self, stage: str) -> None:
@@ -185,7 +190,7 @@ class Images(OpenedData):
             checks.validation(self.trainer, self.val_dataloader)
 
     def _open(self) -> Opened:
-        opened = open_dataset(self._source, **self._names)
+        opened = open_dataset(self.source, **self._names)
         if self._kept is not None:
             opened.keep_classes(self._kept)
         if self.held_out is not None:
@@ -212,21 +217,9 @@ class Images(OpenedData):
 
     def _chosen(self, kinds: dict[str, ConditionKind], points: bool) -> dict[str, ConditionKind]:
         """Those conditions that were asked for, of all that there are."""
-        there = [name for name in reversed(CONDITIONS) if name in kinds]
-        wanted: list[ConditionName] = [] if points else there[:1]
-        if self.labelled is not None and "labels" in there:
-            wanted = ["labels"]
-        if self._wanted is not None:
-            wanted = self._wanted if isinstance(self._wanted, list) else [self._wanted]
-        lacking = next((name for name in wanted if name not in there), None)
-        if lacking is not None:
-            raise InputError(f"data.condition is {lacking}, but {self._source.name} has {', '.join(there) or 'none'}")
-        if self.captions_per_image > 1 and "captions" not in wanted:
-            raise InputError(
-                f"data.captions_per_image is {self.captions_per_image}, but no captions travel with {self._source.name}; "
-                "leave it out, or set data.condition to captions"
-            )
-        return {name: kinds[name] for name in wanted}
+        wanted = choose_conditions(kinds, self._wanted, self.labelled is not None, points, self.source.name)
+        check_captions(self.captions_per_image, wanted, self.source.name)
+        return wanted
 
     def _new_loader(self) -> RowLoader:
         assert self.trainer is not None
@@ -289,8 +282,12 @@ class Images(OpenedData):
 
     def predict_dataloader(self) -> Numbers:
         assert self.trainer is not None
-        checks.fits_memory(f"data.num_predict {self.num_predict:,}", self.num_predict * 4 * math.prod(self.shape))
-        return Numbers(self.num_predict, self.batch_size, self.trainer.global_rank, self.trainer.world_size)
+        count, batch_size = self.num_predict, self.batch_size
+        if self.latents is not None:
+            self.given = read_latents(Path(self.latents), self)
+            count, batch_size = len(self.given.z), 1  # else the last bits would depend on the others in a batch
+        checks.fits_memory(f"data.num_predict {count:,}", count * 4 * math.prod(self.shape))
+        return Numbers(count, batch_size, self.trainer.global_rank, self.trainer.world_size)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if not isinstance(batch, Rows):

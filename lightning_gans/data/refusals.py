@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from lightning_gans import checks
 from lightning_gans.data.description import CONDITIONS, ConditionName
 from lightning_gans.data.pixels import Crop
@@ -32,3 +34,12 @@ def check_sizes(crop: Crop, image_size: int | None, random_crop: int | None, bat
         )
     if side := random_crop or image_size:
         checks.fits_memory(f"a batch of {batch_size:,} images of {side:,} pixels a side", batch_size * 12 * side**2)
+
+
+def check_captions(captions_per_image: int, conditions: Collection[str], name: str) -> None:
+    """Refuse several captions an image where none travel with a dataset's."""
+    if captions_per_image > 1 and "captions" not in conditions:
+        raise InputError(
+            f"data.captions_per_image is {captions_per_image}, but no captions travel with {name}; leave it out, or set "
+            "data.condition to captions"
+        )

@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid, save_image
+from torchvision.utils import make_grid
 
 DPI = 120
 # Okabe and Ito's palette, told apart with any colour vision.
@@ -42,10 +43,11 @@ def to_bytes(images: Tensor) -> Tensor:
 def save_grid(images: Tensor, file: Path, columns: int | None = None) -> None:
     """Write images ``(N, C, H, W)`` in [-1, 1] as one PNG without a title, in rows of ``columns`` (a square if not given)."""
     columns = columns or max(1, round(len(images) ** 0.5))
-    images = images.float().clamp(-1, 1)
+    pixels = to_bytes(images).cpu()
     if images.shape[-1] < 16:  # a pixel of the 8x8 digits would not be seen
-        images = images.repeat_interleave(4, -1).repeat_interleave(4, -2)
-    save_image((images + 1) / 2, file, nrow=columns, padding=1, pad_value=0.5)
+        pixels = pixels.repeat_interleave(4, -1).repeat_interleave(4, -2)
+    grid = make_grid(pixels, columns, padding=1, pad_value=128)
+    Image.fromarray(grid.permute(1, 2, 0).numpy()).save(file)
 
 
 def grids(panels: Sequence[tuple[str, Tensor, int]], across: int = 1) -> Figure:

@@ -102,15 +102,16 @@ class Subject:
     @property
     def latents(self) -> Tensor:
         """Those of ``samples`` ``(N, dim)``, which a model draws of its prior by the same generator."""
-        return self.model.prior.sample(len(self.samples), self._generator)
+        return self.model.prior.sample(len(self.samples), self.generator)
 
     @property
-    def _generator(self) -> torch.Generator:
+    def generator(self) -> torch.Generator:
+        """The stream that the latents of ``samples`` are drawn of, from its beginning."""
         return keyed_generator("pictures", self.seed)
 
     def _make(self, n: int) -> Tensor:
         rows = self.rows(n)
-        return self.model.sample(n, self._wanted(rows, _turns(rows)), generator=self._generator).float().cpu()
+        return self.model.sample(n, self._wanted(rows, _turns(rows)), generator=self.generator).float().cpu()
 
     def rows(self, n: int) -> Tensor:
         """Numbers of ``n`` test samples, the same each time, in no order: datasets may be sorted by class."""

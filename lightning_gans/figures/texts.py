@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-import torch
 from torch import Tensor
 
-from lightning_gans.data.source import decode_caption, encode_captions
-from lightning_gans.data.split import fit_captions
+from lightning_gans.data.latents import caption_codes
+from lightning_gans.data.source import decode_caption
 from lightning_gans.errors import InputError
 from lightning_gans.figures.subject import COLUMNS, Subject, no_data
 
@@ -50,8 +49,7 @@ def texts_of(subject: Subject) -> Tensor:
             raise InputError("--text is empty; write a caption")
         if callable(check):
             check(text)
-    codes = torch.from_numpy(encode_captions([[text] for text in subject.text]))[:, 0].long()
-    return fit_captions(codes, max(codes.shape[1], subject.data.condition_kinds["captions"].width))
+    return caption_codes(subject.text, subject.data.condition_kinds["captions"].width)
 
 
 def _of_test_images(subject: Subject) -> Tensor:

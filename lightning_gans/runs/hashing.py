@@ -15,7 +15,7 @@ ASIDE = (
     "weights_only",
     "pictures",
     *(f"trainer.{name}" for name in ("default_root_dir", "logger", "enable_progress_bar", "enable_model_summary")),
-    *(f"{section}.{name}" for section, name in (("data", "root"), ("data", "download"))),
+    *(f"{section}.{name}" for section, name in (("data", "root"), ("data", "download"), ("data", "latents"))),
     *(f"evaluation.{name}" for name in ("cache_dir", "download", "weights_path")),
 )
 

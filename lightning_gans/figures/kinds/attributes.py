@@ -35,7 +35,7 @@ def draw(subject: Subject, strength: float = 1.0, attributes: Sequence[str] | No
     Raises:
         InputError: the data has no such attribute, or too few images with it or without it to take a mean of.
     """
-    names, vectors = _chosen(subject, attributes)
+    names, vectors = chosen_vectors(subject, attributes)
     rows = subject.rows(max(2, subject.num_images // 8))
     z = subject.encode(rows)
     shown = [subject.real(rows).float().cpu(), subject.decode(z, rows)]
@@ -77,8 +77,12 @@ def attribute_vectors(subject: Subject) -> tuple[Tensor, Tensor]:
     return has.T @ z / counts[:, :1] - (1 - has).T @ z / counts[:, 1:], counts.long()
 
 
-def _chosen(subject: Subject, wanted: Sequence[str] | None) -> tuple[list[str], Tensor]:
-    """The attributes to show, and their vectors."""
+def chosen_vectors(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[list[str], Tensor]:
+    """The attributes to show, by default those that ``draw`` has, and their vectors ``(A, dim)``.
+
+    Raises:
+        InputError: as ``draw`` has it.
+    """
     there = list(subject.data.attributes)
     if unknown := [name for name in wanted or () if name not in there]:
         raise InputError(f"{subject.data.name} has no attribute {unknown[0]}; it has {', '.join(there)}")

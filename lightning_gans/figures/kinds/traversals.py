@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from matplotlib.figure import Figure
@@ -15,8 +16,36 @@ from lightning_gans.priors import Normal, Prior, Uniform
 from lightning_gans.product import Product
 from lightning_gans.randomness import keyed_generator
 
-_LONGEST, _MOST_COLUMNS, _FEWEST_ROWS = 10, 30, 3
+LONGEST = 10
+"""Numbers of a part that is a code and no noise."""
+_MOST_COLUMNS, _FEWEST_ROWS = 30, 3
 _REACH = 2.0
+
+
+@dataclass(frozen=True)
+class Code:
+    """A part of a latent that goes through some values, or one number of a part.
+
+    Args:
+        name: of the part, and of its number where there are several.
+        place: in the latent.
+        values: that it goes through ``(V, numbers)``; of a category all that it can have, one-hot.
+        is_category: whether it is one of several classes.
+    """
+
+    name: str
+    place: slice
+    values: Tensor
+    is_category: bool
+
+    @property
+    def title(self) -> str:
+        """What it is, and its values by column."""
+        if not self.is_category:
+            return f"{self.name}: from {self.values[0].item():g} to {self.values[-1].item():g} by column"
+        count = len(self.values)
+        left_out = f" (the first {_MOST_COLUMNS} of {count})" if count > _MOST_COLUMNS else ""
+        return f"{self.name}: its {count} values by column{left_out}"
 
 
 def draw(subject: Subject) -> Figure:
@@ -28,7 +57,7 @@ def draw(subject: Subject) -> Figure:
     others, which is taken for the noise. Rows are the same in every block; conditions are those of test images by row.
     """
     prior = subject.model.prior
-    codes = _codes(subject)
+    codes = [(code.title, code.place, code.values[:_MOST_COLUMNS]) for code in codes_of(subject.model)]
     columns = max(COLUMNS, *(len(values) for _, _, values in codes))
     count = min(COLUMNS, max(_FEWEST_ROWS, subject.num_images // columns))
     rest, rows = prior.sample(count, keyed_generator("traversals", subject.seed)), subject.rows(count)
@@ -49,28 +78,25 @@ def why_not(subject: Subject) -> str | None:
     if subject.points:
         return "samples are points and no images"
     return (
-        None if _codes(subject) else f"latents of {type(subject.model).__name__} have no part that is a code beside the noise"
+        None
+        if codes_of(subject.model)
+        else f"latents of {type(subject.model).__name__} have no part that is a code beside the noise"
     )
 
 
-def _codes(subject: Subject) -> list[tuple[str, slice, Tensor]]:
-    """Of each code, or number of one, what it is, its place in the latent, and its values ``(V, numbers)``."""
-    prior: Product = subject.model.prior
-    found = []
-    for name in _names(subject.model):
-        part, place = prior.parts[name], prior.slices[name]
-        if isinstance(part, Categorical):
-            left_out = f" (the first {_MOST_COLUMNS} of {part.dim})" if part.dim > _MOST_COLUMNS else ""
-            found.append((f"{name}: its {part.dim} values by column{left_out}", place, torch.eye(part.dim)[:_MOST_COLUMNS]))
-            continue
-        low, high = _bounds(part)
-        for number in range(part.dim):
-            which = f"{name}, number {number + 1}" if part.dim > 1 else name
-            values = torch.linspace(low, high, COLUMNS)[:, None]
-            found.append(
-                (f"{which}: from {low:g} to {high:g} by column", slice(place.start + number, place.start + number + 1), values)
-            )
-    return found
+def codes_of(model: object) -> list[Code]:
+    """The codes of a model whose prior is a ``Product``, a number each but for categories."""
+    prior: Product = model.prior  # type: ignore[attr-defined]
+    return [code for name in _names(model) for code in numbers_of(prior.parts[name], name, prior.slices[name].start)]
+
+
+def numbers_of(part: Prior, name: str, start: int = 0) -> list[Code]:
+    """Of a part of a latent that begins at ``start``: the whole of a category, else each number."""
+    if isinstance(part, Categorical):
+        return [Code(name, slice(start, start + part.dim), torch.eye(part.dim), True)]
+    values = torch.linspace(*_bounds(part), COLUMNS)[:, None]
+    names = [f"{name}, number {number + 1}" if part.dim > 1 else name for number in range(part.dim)]
+    return [Code(each, slice(start + number, start + number + 1), values, False) for number, each in enumerate(names)]
 
 
 def _names(model: object) -> list[str]:
@@ -80,7 +106,7 @@ def _names(model: object) -> list[str]:
         return [name for name in parts if name in told]
     others = {name: part.dim for name, part in parts.items() if not isinstance(part, Categorical)}
     noise = max(others, key=lambda name: others[name], default=None)
-    return [name for name in parts if name != noise and (name not in others or others[name] <= _LONGEST)]
+    return [name for name in parts if name != noise and (name not in others or others[name] <= LONGEST)]
 
 
 def _bounds(part: Prior) -> tuple[float, float]:
