@@ -14,7 +14,8 @@ from lightning_gans.figures.plots import Curve
 WIDTH, HEIGHT = 420, 250
 """Units of the SVG; letters of 12 can be read where a phone shows it 360 pixels wide."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 34
-_MOST_POINTS = 300
+MOST_POINTS = 300
+"""Of a line."""
 _LOGARITHMIC = 100.0
 """How many times the median a positive measure must reach for its axis to be logarithmic."""
 LINE_STYLES = ("", "7 4", "2 3", "9 3 2 3", "4 2")
@@ -45,12 +46,10 @@ class Chart:
 
     Args:
         title: of the measure.
-        aside: unit and direction.
+        aside: unit, direction, and whether the axis is logarithmic.
         lines: of the groups.
         across: places and labels of the axis of batches.
         up: those of the other.
-        logarithmic: whether that is so.
-        thinned: whether points are left out.
     """
 
     title: str
@@ -58,8 +57,6 @@ class Chart:
     lines: list[Line]
     across: list[tuple[float, str]]
     up: list[tuple[float, str]]
-    logarithmic: bool
-    thinned: bool
 
 
 @dataclass(frozen=True)
@@ -104,12 +101,10 @@ def chart(label: str, curves: Sequence[Curve], names: Sequence[str]) -> Chart | 
     x_ticks, y_ticks = across.ticks(5), up.ticks(5)
     return Chart(
         title=title,
-        aside=aside.removesuffix(")"),
+        aside=", ".join(filter(None, [aside.removesuffix(")"), "logarithmic axis" if up.logarithmic else ""])),
         lines=lines,
         across=list(zip(across(x_ticks).tolist(), (f"{tick:,.0f}" for tick in x_ticks), strict=True)),
         up=list(zip(up(y_ticks).tolist(), (f"{tick:.4g}" for tick in y_ticks), strict=True)),
-        logarithmic=up.logarithmic,
-        thinned=any(points.shape[1] > _MOST_POINTS for points in kept.values()),
     )
 
 
@@ -138,8 +133,8 @@ def _scales(kept: Sequence[np.ndarray]) -> tuple[_Scale, _Scale]:
 
 def _line(group: int, points: np.ndarray, across: _Scale, up: _Scale, name: str) -> Line:
     last = points[1, -1]
-    if points.shape[1] > _MOST_POINTS:  # evenly, with both ends
-        points = points[:, np.linspace(0, points.shape[1] - 1, _MOST_POINTS).round().astype(int)]
+    if points.shape[1] > MOST_POINTS:  # evenly, with both ends
+        points = points[:, np.linspace(0, points.shape[1] - 1, MOST_POINTS).round().astype(int)]
     steps, values, std = points
     x = across(steps)
     band = ""

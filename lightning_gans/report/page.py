@@ -48,11 +48,6 @@ def make_page(runs: Sequence[Run], left_out: Sequence[str]) -> str:
 
 def _content(groups: Sequence[Group], albums: Sequence[Album], left_out: Sequence[str]) -> dict[str, Any]:
     """All but pictures."""
-    names = [group.name for group in groups]
-    runs = [group.runs for group in groups]
-    metrics = list(dict.fromkeys(name for line in runs for run in line for name in run.measured))
-    drawn = {name: charts.chart(label_of(name), curves_of(name, names, runs), names) for name in metrics}
-    losses = [chart for name, chart in drawn.items() if chart and name.startswith(LOSS)]
     problems = [(album.run.shown, said) for album in albums for one in album.run.way for said in one.problems]
     problems += [(album.run.shown, said) for album in albums if album.last or album.problems for said in album.problems]
     return {
@@ -60,15 +55,27 @@ def _content(groups: Sequence[Group], albums: Sequence[Album], left_out: Sequenc
         "made": f"{datetime.now(UTC):%-d %B %Y, %H:%M} UTC",
         "version": __version__,
         "tables": results.tables(groups, published_of),
-        "charts": [
-            ("Measures", [chart for name, chart in drawn.items() if chart and not name.startswith(LOSS)]),
-            ("Losses", losses),
-        ],
+        "curves": [_curves(dataset, groups) for dataset in dict.fromkeys(group.runs[0].dataset for group in groups)],
         "differing": settings.differing(groups) if len(groups) > 1 else [],
         "left_out": left_out,
         "problems": problems,
         "bands": any(len(group.runs) > 1 for group in groups),
     }
+
+
+def _curves(dataset: str, groups: Sequence[Group]) -> dict[str, Any]:
+    """Charts of the groups on a dataset: what another one is measured by means something else."""
+    names, ours = [group.name for group in groups], [group for group in groups if group.runs[0].dataset == dataset]
+    metrics = dict.fromkeys(name for group in ours for run in group.runs for name in run.measured)
+    drawn = {}
+    for name in metrics:
+        found = curves_of(name, [group.name for group in ours], [group.runs for group in ours])
+        drawn[name] = charts.chart(label_of(name), found, names)
+    shown = {"Measures": [], "Losses": []}  # type: dict[str, list[charts.Chart]]
+    for name, chart in drawn.items():
+        if chart is not None:
+            shown["Losses" if name.startswith(LOSS) else "Measures"].append(chart)
+    return {"dataset": dataset, "groups": ours, "charts": [(name, each) for name, each in shown.items() if each]}
 
 
 def _render(size: Size, groups: Sequence[Group], albums: Sequence[Album], content: dict[str, Any]) -> str:
@@ -93,6 +100,7 @@ def _render(size: Size, groups: Sequence[Group], albums: Sequence[Album], conten
         style=(_FOLDER / "page.css").read_text(),
         chart_size=(charts.WIDTH, charts.HEIGHT),
         dashes=charts.LINE_STYLES,
+        most_points=charts.MOST_POINTS,
         ended=settings.ended,
         took=settings.took,
         origin=settings.origin,

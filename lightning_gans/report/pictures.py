@@ -22,6 +22,7 @@ _EACH_TIME = [name for name, kind in KINDS.items() if getattr(kind, "EACH_TIME",
 _ORDER = {name: place for place, kind in enumerate(KINDS) for name in (kind, f"{kind}{OVER_TRAINING}")}
 _SECONDS_OF_A_FRAME = 0.5
 _MOST_SECONDS = 12.0
+_SQUARE = 1.3  # times as wide as high at most
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Size:
     """How small everything is made.
 
     Args:
-        width: pixels of a picture, at most.
+        width: pixels of a picture, at most; of one that is much wider than high twice as many.
         quality: of WebP, 0 to 100.
         film_width: pixels of a film, 0 for no films.
         film_frames: of one, at most.
@@ -150,7 +151,7 @@ def _shrunk(picture: Image.Image, width: int) -> Image.Image:
 
 
 def _embedded(picture: Image.Image, step: int, size: Size) -> Picture:
-    small = _shrunk(picture, size.width)
+    small = _shrunk(picture, size.width if picture.width <= _SQUARE * picture.height else 2 * size.width)
     stream = io.BytesIO()
     small.save(stream, "WEBP", quality=size.quality, method=4)
     return Picture(_address(stream.getvalue()), *small.size, step)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,24 @@ def published_of(run: Run) -> list[Published]:
                 if other and all(path.startswith(_MAY_DIFFER) for path in other[0]):
                     said = tuple(other[0].values())
                     found.append(Published(row.name, table.source, values, said, f"lightning table {name} --show"))
-    return found
+    return _merged(found)
+
+
+def _merged(found: Sequence[Published]) -> list[Published]:
+    """Rows of one name and the same numbers, as of a table and a figure of a paper, in one."""
+    merged: list[Published] = []
+    for one in found:
+        for number, other in enumerate(merged):
+            alike = all(one.values[measure] == other.values[measure] for measure in one.values.keys() & other.values.keys())
+            if alike and (one.name, one.otherwise) == (other.name, other.otherwise):
+                paper = os.path.commonprefix([one.source, other.source]).rpartition(", ")[0]
+                source = f"{other.source}, {one.source.removeprefix(paper).lstrip(', ')}"
+                values = {**one.values, **other.values}
+                merged[number] = replace(other, source=source, values=values, command=f"{other.command}; {one.command}")
+                break
+        else:
+            merged.append(one)
+    return merged
 
 
 def _may_be(row: Row, run: Run) -> bool:

@@ -14,17 +14,17 @@ from lightning_gans.runs.measured import by_config, default_names
 from lightning_gans.runs.summary import show_mean_std
 
 _HOW = {
-    "num_samples": "samples",
-    "n_real": "real samples",
-    "split": "real split",
-    "protocol": "counting rule",
-    "features": "features",
-    "layer": "layer",
-    "sha256": "fingerprint of the features",
-    "extraction_precision": "precision of the features",
-    "classifier": "classifier",
-    "classifier_sha256": "fingerprint of the classifier",
-    "weights": "weights",
+    "num_samples": "{} samples",
+    "n_real": "{} real samples",
+    "split": "of {}",
+    "protocol": "counting rule {}",
+    "features": "features {}",
+    "layer": "layer {}",
+    "sha256": "of SHA-256 {}",
+    "extraction_precision": "in {}",
+    "classifier": "classifier {}",
+    "classifier_sha256": "of SHA-256 {}",
+    "weights": "{} weights",
 }
 
 
@@ -161,11 +161,10 @@ def _how(groups: Sequence[Group]) -> tuple[list[str], bool]:
     """How it was measured, in sentences, and whether that is the same for all."""
     records = [run.last_record for group in groups for run in group.runs if run.last_record]
     values = {key: list(dict.fromkeys(str(record[key]) for record in records if record.get(key) is not None)) for key in _HOW}
-    unlike = [f"{_HOW[key]} {' and '.join(each)}" for key, each in values.items() if len(each) > 1]
-    if unlike:
-        return [f"Measured otherwise, so that none is in bold: {'; '.join(unlike)}."], False
-    same = ", ".join(f"{_HOW[key]} {_short(each[0])}" for key, each in values.items() if each)
-    return [f"Measured by {same}."] if same else [], True
+    said = {key: _HOW[key].format(" or ".join(map(_short, each))) for key, each in values.items() if each}
+    if unlike := [said[key] for key, each in values.items() if len(each) > 1]:
+        return [f"The groups are not measured alike, so that none is in bold: {', '.join(unlike)}."], False
+    return [f"Measured by {', '.join(said.values()).replace(', of ', ' of ')}."] if said else [], True
 
 
 def _short(value: str) -> str:
