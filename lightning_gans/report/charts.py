@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -69,7 +70,7 @@ class _Scale:
     end: float
     logarithmic: bool = False
 
-    def __call__(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
+    def __call__(self, values: Any) -> np.ndarray:
         numbers, low, high = np.asarray(values, dtype=float), self.low, self.high
         if self.logarithmic:
             numbers, low, high = np.log10(np.maximum(numbers, self.low)), math.log10(low), math.log10(high)
@@ -80,7 +81,7 @@ class _Scale:
             powers = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
             return [10.0**power for power in powers][:: max(1, len(powers) // count)]
         found = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
-        return [tick for tick in found.tolist() if self.low <= tick <= self.high]
+        return [float(tick) for tick in found if self.low <= tick <= self.high]
 
 
 def chart(label: str, curves: Sequence[Curve], names: Sequence[str]) -> Chart | None:

@@ -49,7 +49,7 @@ def make_page(runs: Sequence[Run], left_out: Sequence[str]) -> str:
 def _content(groups: Sequence[Group], albums: Sequence[Album], left_out: Sequence[str]) -> dict[str, Any]:
     """All but pictures."""
     problems = [(album.run.shown, said) for album in albums for one in album.run.way for said in one.problems]
-    problems += [(album.run.shown, said) for album in albums if album.last or album.problems for said in album.problems]
+    problems += [(album.run.shown, said) for album in albums for said in album.look()]
     return {
         "title": _title(groups),
         "made": f"{datetime.now(UTC):%-d %B %Y, %H:%M} UTC",
@@ -81,7 +81,8 @@ def _curves(dataset: str, groups: Sequence[Group]) -> dict[str, Any]:
 def _render(size: Size, groups: Sequence[Group], albums: Sequence[Album], content: dict[str, Any]) -> str:
     shown = [album.shown(size) for album in albums]
     films = [album.film(size) for album in albums]
-    kinds = [(kind, _called(kind), [(n, each[kind]) for n, each in enumerate(shown) if kind in each]) for kind in kinds_of(shown)]
+    by_kind = {kind: [(number, each[kind]) for number, each in enumerate(shown) if kind in each] for kind in kinds_of(shown)}
+    kinds = [(kind, _called(kind), each) for kind, each in by_kind.items()]
     script = (_FOLDER / "page.js").read_text()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = Environment(
@@ -103,6 +104,7 @@ def _render(size: Size, groups: Sequence[Group], albums: Sequence[Album], conten
         most_points=charts.MOST_POINTS,
         ended=settings.ended,
         took=settings.took,
+        missing=settings.MISSING,
         origin=settings.origin,
         many=_MANY,
     )

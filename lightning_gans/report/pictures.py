@@ -46,9 +46,10 @@ class Size:
 
 SIZES = (
     Size(),
-    Size(400, 60, 320, 24),
-    Size(320, 45, 240, 12),
-    Size(320, 45, 240, 12, others=False),
+    Size(480, 65, 300, 16),
+    Size(400, 50, 240, 12),
+    Size(320, 45, 200, 8),
+    Size(320, 45, 200, 8, others=False),
     Size(320, 45, 0, 0, others=False),
     Size(200, 30, 0, 0, others=False),
 )
@@ -75,7 +76,12 @@ class Album:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.problems: list[str] = []
+        self._problems: list[str] = []
+
+    def look(self) -> list[str]:
+        """Read all of it; gives a sentence for what is left out."""
+        _ = self.last, self.frames
+        return self._problems
 
     @cached_property
     def last(self) -> Mapping[str, tuple[int, Image.Image]]:
@@ -94,13 +100,18 @@ class Album:
                     found[kind] = step, _on_white(opened)
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 why = " ".join(str(error).replace(str(file), file.name).split())
-                self.problems.append(f"pictures/{file.name} is left out, for it is damaged ({why})")
+                self._problems.append(f"pictures/{file.name} is left out, for it is damaged ({why})")
         return found
 
     @cached_property
     def frames(self) -> list[tuple[int, Image.Image]]:
-        """Step and picture of each time; none where there are fewer than two."""
-        found = {step: picture for one in self.run.way for step, picture in frames(one.folder)}
+        """Step and picture of each time; none where there are fewer than two. Damaged ones are left out, and said."""
+        found: dict[int, Image.Image] = {}
+        for one in self.run.way:
+            drawn, files = frames(one.folder), [*one.folder.glob("pictures/samples_*.png")]
+            if missing := len(files) - len(drawn):
+                self._problems.append(f"{missing} of {len(files)} pictures of its film cannot be read and are left out")
+            found.update(drawn)
         return sorted(found.items()) if len(found) > 1 else []
 
     def shown(self, size: Size) -> dict[str, Picture]:

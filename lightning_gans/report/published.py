@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from lightning_gans.runs.hashing import settings_of
 from lightning_gans.tables.cells import published_text
 from lightning_gans.tables.column import Column
 from lightning_gans.tables.sorting import differences
-from lightning_gans.tables.table import FULL, Row, load_table, table_names
+from lightning_gans.tables.table import FULL, Row, Table, load_table, table_names
 
 # A run may be shorter or measured otherwise and is set beside the numbers all the same, with a word on it
 _MAY_DIFFER = ("trainer.", "evaluation.", "model.compile")
@@ -50,17 +49,16 @@ def published_of(run: Run) -> list[Published]:
         return []
     found = []
     line = {"config": run.config, "seed": run.seed, "settings": settings_of(run.settings)}
-    for name in table_names():
-        table = load_table(name)
+    for table in _tables():
         for row in table.rows.values():
             values = {c.measure: _text(c, row.published[c.key]) for c in table.columns if c.has_best and c.key in row.published}
-            if not values or row.search is not None or not _may_be(row, run):
+            if not values or row.search is not None:
                 continue
-            with suppress(InputError):  # a row that needs what is not there
-                other = [differences(line, cell) for cell in table.cells(FULL, [row])]
+            with suppress(InputError, OSError):  # a row that needs what is not there
+                other = [differences(line, cell) for cell in table.cells(FULL, [row])] if _may_be(row, run) else []
                 if other and all(path.startswith(_MAY_DIFFER) for path in other[0]):
                     said = tuple(other[0].values())
-                    found.append(Published(row.name, table.source, values, said, f"lightning table {name} --show"))
+                    found.append(Published(row.name, table.source, values, said, f"lightning table {table.name} --show"))
     return _merged(found)
 
 
@@ -71,8 +69,8 @@ def _merged(found: Sequence[Published]) -> list[Published]:
         for number, other in enumerate(merged):
             alike = all(one.values[measure] == other.values[measure] for measure in one.values.keys() & other.values.keys())
             if alike and (one.name, one.otherwise) == (other.name, other.otherwise):
-                paper = os.path.commonprefix([one.source, other.source]).rpartition(", ")[0]
-                source = f"{other.source}, {one.source.removeprefix(paper).lstrip(', ')}"
+                known = other.source.split(", ")
+                source = ", ".join([*known, *(part for part in one.source.split(", ") if part not in known)])
                 values = {**one.values, **other.values}
                 merged[number] = replace(other, source=source, values=values, command=f"{other.command}; {one.command}")
                 break
@@ -83,11 +81,22 @@ def _merged(found: Sequence[Published]) -> list[Published]:
 
 def _may_be(row: Row, run: Run) -> bool:
     """Whether model and data have the same names: to resolve all the configs would take long."""
-    if row.config is None:
+    if row.config is None or run.model not in f"{row.options.get('model', '')} {_text_of(row.config)}":
         return False
     model, dataset = _named(row.config)
     model, dataset = row.options.get("model", model), row.options.get("data.dataset", dataset)
     return str(model).rpartition(".")[2] == run.model and Path(str(dataset)).stem == Path(run.dataset).stem
+
+
+@cache
+def _tables() -> list[Table]:
+    return [load_table(name) for name in table_names()]
+
+
+@cache
+def _text_of(config: str) -> str:
+    """To be looked into before all of it is parsed, which takes a hundred times as long."""
+    return Path(find_config(config)).read_text()
 
 
 @cache

@@ -112,22 +112,23 @@ def _read(folder: Path, shown: str) -> Run:
     state = _part(problems, "what the run says of itself is", folder / RECORD, _state) or {}
     settings = _part(problems, "its settings are", folder / "config.yaml", read_config) or {}
     rows = _part(problems, "its measures are", folder / RECORDS, lambda file: _rows(file, problems)) or []
+    losses: dict[str, dict[int, float]]
     losses, reached = _part(problems, "its losses are", folder / "metrics.csv", _losses) or ({}, 0)
     last = rows[-1] if rows else {}
     steps = state["step"] if isinstance(state.get("step"), int) else max(reached, last.get("step", 0))
     if not steps or not (rows or losses or [*folder.glob("pictures/*.png")]):
         raise InputError(f"{shown} is left out: {'; '.join(problems) or 'it has not trained a step'}")
-    told = settings.get("model"), settings.get("data")
-    class_path = told[0].get("class_path") if isinstance(told[0], Mapping) else told[0]
-    dataset = told[1].get("dataset") if isinstance(told[1], Mapping) else None
+    model, data = settings.get("model"), settings.get("data")
+    class_path = model.get("class_path") if isinstance(model, Mapping) else model
+    dataset = data.get("dataset") if isinstance(data, Mapping) else None
     seed = settings.get("seed_everything", last.get("seed"))
     return Run(
         folder=folder,
-        model=str(last.get("model") or state.get("model") or class_path or "a model").rpartition(".")[2],
+        model=str(last.get("model") or state.get("model") or str(class_path or "a model").rpartition(".")[2]),
         dataset=str(last.get("dataset") or state.get("dataset") or dataset or "its data"),
         seed=seed if isinstance(seed, int) else 0,
         config=config_hash(settings) if settings else str(folder.resolve()),
-        measured={**by_step(rows), **losses},
+        measured=by_step(rows) | losses,
         shown=shown,
         state=state,
         settings=settings,

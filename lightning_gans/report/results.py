@@ -114,8 +114,7 @@ def _table(dataset: str, groups: Sequence[Group], published_of: Callable[[Run], 
     winners = {when: {name: _winner(results, name, when) if alike else None for name in names} for when in ("last", "best")}
     rows, notes = [], [*others]
     for group in groups:
-        found = results[group.number]
-        cells = [_cell(name, found, winners) for name in names]
+        cells = [_cell(name, results[group.number], winners) for name in names]
         rows.append(Row(group.name, group.count, cells, group.number))
         for other in published_of(group.runs[0]):
             if set(other.values) & set(names):

@@ -12,13 +12,13 @@ from lightning_gans.runs.hashing import settings_of
 from lightning_gans.tables.estimate import duration
 from lightning_gans.tables.table import flat
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 _NETWORK_DEPTH = 3  # parts of the path of a setting of a network: model.generator.hidden
 
 
 def differing(groups: Sequence[Group]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """The settings that are not the same in all groups, by section; of each its path and a value a group."""
-    known = [dict(_flat(settings_of(group.runs[0].settings))) for group in groups]
+    known = [_by_path(group.runs[0].settings) for group in groups]
     sections: dict[str, list[tuple[str, list[str]]]] = {}
     for path in dict.fromkeys(path for settings in known for path in settings):
         values = [_text(settings[path]) if path in settings else MISSING for settings in known]
@@ -27,6 +27,14 @@ def differing(groups: Sequence[Group]) -> list[tuple[str, list[tuple[str, list[s
             section = ".".join(parts[:2]) if len(parts) >= _NETWORK_DEPTH else parts[0]
             sections.setdefault(section, []).append((path, values))
     return list(sections.items())
+
+
+def _by_path(settings: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path, value in _flat(settings_of(settings)):
+        if value != {} or path not in found:  # a class that is given nothing has its name there
+            found[path] = value
+    return found
 
 
 def _flat(settings: Any, path: str = "") -> Iterator[tuple[str, Any]]:
