@@ -108,9 +108,9 @@ class Album:
         """Step and picture of each time; none where there are fewer than two. Damaged ones are left out, and said."""
         found: dict[int, Image.Image] = {}
         for one in self.run.way:
-            drawn, files = frames(one.folder), [*one.folder.glob("pictures/samples_*.png")]
-            if missing := len(files) - len(drawn):
-                self._problems.append(f"{missing} of {len(files)} pictures of its film cannot be read and are left out")
+            drawn, files = frames(one.folder), len([*one.folder.glob("pictures/samples_[0-9]*.png")])
+            if missing := files - len(drawn):
+                self._problems.append(f"{missing} of {files} pictures of its film cannot be read and are left out")
             found.update(drawn)
         return sorted(found.items()) if len(found) > 1 else []
 

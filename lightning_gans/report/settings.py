@@ -17,7 +17,7 @@ _NETWORK_DEPTH = 3  # parts of the path of a setting of a network: model.generat
 
 
 def differing(groups: Sequence[Group]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """The settings that are not the same in all groups, by section; of each its path and a value a group."""
+    """The settings that are not the same in all groups, by section; of each its path in that and a value a group."""
     known = [_by_path(group.runs[0].settings) for group in groups]
     sections: dict[str, list[tuple[str, list[str]]]] = {}
     for path in dict.fromkeys(path for settings in known for path in settings):
@@ -25,7 +25,7 @@ def differing(groups: Sequence[Group]) -> list[tuple[str, list[tuple[str, list[s
         if len(set(values)) > 1:
             parts = path.split(".")
             section = ".".join(parts[:2]) if len(parts) >= _NETWORK_DEPTH else parts[0]
-            sections.setdefault(section, []).append((path, values))
+            sections.setdefault(section, []).append((path.removeprefix(f"{section}."), values))
     return list(sections.items())
 
 

@@ -65,9 +65,10 @@ def leave_run(
 
 
 def leave_pictures(folder: Path, steps: list[int], zoom: int = 35) -> None:
-    """Samples of each time, of twelve times ``zoom`` pixels, and one picture of the end."""
+    """Samples of each time, of twelve times ``zoom`` pixels, and two pictures of the end."""
     (folder / "pictures").mkdir(exist_ok=True)
     for step in steps:
         pixels = np.random.default_rng(step).integers(0, 255, (12, 12, 3), dtype=np.uint8).repeat(zoom, 0).repeat(zoom, 1)
         Image.fromarray(pixels).save(folder / "pictures" / f"samples_{step:07d}.png")
-    Image.new("RGB", (600, 200), "orange").save(folder / "pictures" / "interpolations.png")
+    for kind in ("interpolations", "samples_over_training"):
+        Image.new("RGB", (600, 200), "orange").save(folder / "pictures" / f"{kind}.png")

@@ -62,6 +62,7 @@ def test_everything_is_there_in_its_order(made: Path) -> None:
     places = {f"#{attributes['id']}" for _, attributes in seen.tags if "id" in attributes}
     assert links <= places
     assert {"#run-1", "#run-2", "#run-3"} <= links
+    assert "left out" not in seen.said
     for words in ("16 ± 5.7", "2 seeds", "one seed", "c0ffee", "loss/generator", "fid", "lower is better"):
         assert words in made.read_text()
     assert all(
@@ -98,6 +99,7 @@ def test_a_damaged_picture_is_left_out_and_said(tmp_path: Path) -> None:
     report(run, "--out", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "samples_0000300.png is left out, for it is damaged" in text
+    assert "1 of 3 pictures of its film cannot be read and are left out" in text
     assert "Interpolations of GAN on toys" in text
     assert "Film of the samples" in text
 
@@ -180,7 +182,7 @@ def test_a_browser_shows_it(made: Path, browser: Any, width: int, scheme: str) -
     opened.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
     opened.wait_for_function("[...document.images].every(image => image.complete)")
     assert not opened.evaluate("[...document.images].filter(image => !image.naturalWidth).length")
-    assert len(opened.query_selector_all("button.picture img")) == 9
+    assert len(opened.query_selector_all("button.picture img")) == 12
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.title() != "taken"
     pixels = np.asarray(Image.open(io.BytesIO(opened.screenshot(full_page=True))).convert("L"))

@@ -90,7 +90,7 @@ def test_published_numbers_stand_below_the_group_of_that_config(tmp_path: Path) 
 def test_only_settings_that_differ_are_listed(three: Path) -> None:
     groups = groups_of(read_runs([three])[0])
     assert settings.differing(groups) == [
-        ("model", [("model", ["lightning_gans.GAN", "lightning_gans.VAE"]), ("model.latent", [settings.MISSING, "2"])])
+        ("model", [("model", ["lightning_gans.GAN", "lightning_gans.VAE"]), ("latent", [settings.MISSING, "2"])])
     ]
     assert settings.differing([groups[0]]) == []
 
@@ -100,7 +100,7 @@ def test_settings_within_lists_are_told_apart(tmp_path: Path) -> None:
         leave_run(
             tmp_path / str(seed), "GAN", seed, net={"class_path": "Table", "init_args": {"rows": [{"n": 1}, {"n": width}]}}
         )
-    assert settings.differing(groups_of(read_runs([tmp_path])[0])) == [("model.net", [("model.net.rows[1].n", ["8", "9"])])]
+    assert settings.differing(groups_of(read_runs([tmp_path])[0])) == [("model.net", [("rows[1].n", ["8", "9"])])]
 
 
 def test_a_run_says_where_its_numbers_come_from(three: Path) -> None:
