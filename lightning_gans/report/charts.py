@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 34
 MOST_POINTS = 300
 """Of a line."""
+_LARGEST = float(np.finfo(np.float32).max)
 _LOGARITHMIC = 100.0
 """How many times the median a positive measure must reach for its axis to be logarithmic."""
 LINE_STYLES = ("", "7 4", "2 3", "9 3 2 3", "4 2")
@@ -110,10 +111,10 @@ def chart(label: str, curves: Sequence[Curve], names: Sequence[str]) -> Chart | 
 
 
 def _finite(curve: Curve) -> np.ndarray:
-    """Steps, values and deviations ``(3, N)`` where the values are finite."""
+    """Steps, values and deviations ``(3, N)`` where the values are numbers that training computes with."""
     std = np.zeros(len(curve.steps)) if curve.std is None else np.nan_to_num(np.asarray(curve.std, dtype=float))
     points = np.array([curve.steps, curve.values, std], dtype=float)
-    return points[:, np.isfinite(points[1]) & np.isfinite(points[2])]
+    return points[:, (np.abs(points[1:]) <= _LARGEST).all(axis=0)]
 
 
 def _scales(kept: Sequence[np.ndarray]) -> tuple[_Scale, _Scale]:

@@ -14,7 +14,7 @@ def frames(run_folder: Path) -> list[tuple[int, Image.Image]]:
     found = []
     for file in run_folder.glob(f"pictures/{_KIND}_*.png"):
         number = file.stem.removeprefix(f"{_KIND}_")
-        if number.isdigit():
+        if number.isdigit() and file.is_file():
             try:
                 with Image.open(file) as picture:
                     found.append((int(number), picture.convert("RGB")))

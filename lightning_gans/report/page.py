@@ -59,6 +59,7 @@ def _content(groups: Sequence[Group], albums: Sequence[Album], left_out: Sequenc
         "differing": settings.differing(groups) if len(groups) > 1 else [],
         "left_out": left_out,
         "problems": problems,
+        "thinned": any(len(values) > charts.MOST_POINTS for g in groups for run in g.runs for values in run.measured.values()),
         "bands": any(len(group.runs) > 1 for group in groups),
     }
 
@@ -104,6 +105,7 @@ def _render(size: Size, groups: Sequence[Group], albums: Sequence[Album], conten
         most_points=charts.MOST_POINTS,
         ended=settings.ended,
         took=settings.took,
+        device=settings.device,
         missing=settings.MISSING,
         origin=settings.origin,
         many=_MANY,

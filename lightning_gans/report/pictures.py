@@ -88,7 +88,7 @@ class Album:
         """Step and picture of each kind, as drawn last; a damaged one is left out, and said."""
         files: dict[str, tuple[int, Path]] = {}
         for one in self.run.way:
-            for file in sorted((one.folder / "pictures").glob("*.png")):
+            for file in sorted(filter(Path.is_file, (one.folder / "pictures").glob("*.png"))):
                 timed = _OF_A_STEP.fullmatch(file.stem)
                 kind, step = (timed[1], int(timed[2])) if timed else (file.stem, one.steps)
                 if kind not in files or files[kind][0] <= step:

@@ -110,7 +110,7 @@ def _read(folder: Path, shown: str) -> Run:
     """
     problems: list[str] = []
     state = _part(problems, "what the run says of itself is", folder / RECORD, _state) or {}
-    settings = _part(problems, "its settings are", folder / "config.yaml", read_config) or {}
+    settings = _part(problems, "its settings are", folder / "config.yaml", _settings) or {}
     rows = _part(problems, "its measures are", folder / RECORDS, lambda file: _rows(file, problems)) or []
     losses: dict[str, dict[int, float]]
     losses, reached = _part(problems, "its losses are", folder / "metrics.csv", _losses) or ({}, 0)
@@ -156,6 +156,14 @@ def _state(file: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise ValueError("it holds no settings by name")
     return state
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    settings = read_config(file)
+    for name in ("trainer", "data", "evaluation"):
+        if not isinstance(settings.get(name) or {}, Mapping):
+            raise ValueError(f"{name} holds no settings by name")
+    return settings
 
 
 def _rows(file: Path, problems: list[str]) -> list[dict[str, Any]]:

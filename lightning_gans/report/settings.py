@@ -66,6 +66,11 @@ def took(run: Run) -> str:
     return MISSING if run.seconds is None else duration(run.seconds)
 
 
+def device(run: Run) -> str:
+    """What it trained on, empty where it does not say."""
+    return str(run.state.get("device") or run.last_record.get("device") or "")
+
+
 def origin(run: Run) -> list[tuple[str, str]]:
     """What the numbers of a run depend on, as names and words; what it does not say is left out."""
     record, state = run.last_record, run.state
@@ -81,7 +86,7 @@ def origin(run: Run) -> list[tuple[str, str]]:
         "config": run.config if run.settings else None,
         "git revision": revision,
         "versions": _list(_mapping(record.get("versions") or state.get("versions"))),
-        "device": _device(run),
+        "device": ", ".join(filter(None, [device(run), *_width(state)])),
         "seed": run.seed,
         "steps": f"{run.steps:,}" + (f" of {planned:,}" if isinstance(planned, int) else ""),
         "parameters": _list(_mapping(state.get("parameters"))),
@@ -97,14 +102,13 @@ def origin(run: Run) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in said.items() if value not in (None, "")]
 
 
-def _device(run: Run) -> str:
-    state = run.state
-    said = [str(state.get("device") or run.last_record.get("device") or "")]
+def _width(state: Mapping[str, Any]) -> Iterator[str]:
+    """Devices, threads and precision."""
     if isinstance(devices := state.get("devices"), int) and devices > 1:
-        said.append(f"{devices} devices")
+        yield f"{devices} devices"
     if isinstance(threads := state.get("threads"), int):
-        said.append(f"{threads} thread{'s' if threads > 1 else ''}")
-    return ", ".join(filter(None, [*said, str(state.get("precision") or "")]))
+        yield f"{threads} thread{'s' if threads > 1 else ''}"
+    yield str(state.get("precision") or "")
 
 
 def _network(name: Any, sha256: Any, layer: Any = None) -> str | None:

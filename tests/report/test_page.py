@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -127,6 +128,38 @@ def test_it_is_as_small_as_it_can_be_where_that_is_not_enough(tmp_path: Path, mo
     text = (tmp_path / "report.html").read_text()
     assert "films and pictures drawn at the end only are left out" in text
     assert "Film of the samples" not in text
+
+
+@pytest.mark.parametrize(
+    "gone", [["run.json", "config.yaml"], ["evaluation.jsonl", "metrics.csv"], ["run.json", "metrics.csv"]]
+)
+def test_what_is_missing_is_not_shown(tmp_path: Path, gone: list[str]) -> None:
+    run = leave_run(tmp_path / "run")
+    for file in gone:
+        (run / file).unlink()
+    report(run, "--out", tmp_path / "report.html")
+    links = re.findall(r'<a href="#(\w+)">', (tmp_path / "report.html").read_text())
+    assert ("results" in links, "curves" in links) == ("evaluation.jsonl" not in gone,) * 2
+    assert "pictures" in links
+
+
+def test_numbers_and_settings_of_other_kinds_than_ours_are_text_like_all_else(tmp_path: Path) -> None:
+    run = leave_run(tmp_path / "run")
+    strange = {"status": 3, "step": "x", "seconds": "y", "versions": 4, "code": [1], "devices": "a", "went_on_from": 7}
+    (run / "run.json").write_text(json.dumps(strange))
+    record = {
+        "stage": "fit",
+        "step": 5,
+        "fid": float("nan"),
+        "modes": 1,
+        "floor": {"modes": "x"},
+        "floor_is": 5,
+        "num_samples": 5,
+    }
+    (run / "evaluation.jsonl").write_text(json.dumps(record))
+    (run / "metrics.csv").write_text("step,loss/a\n10,1e400\n20,-1e308\n30,1e308\n")
+    report(run, "--out", tmp_path / "report.html")
+    assert "NaN" not in (tmp_path / "report.html").read_text()
 
 
 # The command

@@ -50,6 +50,7 @@ def test_a_run_that_goes_on_is_one_with_what_it_goes_on_from(tmp_path: Path) -> 
             "1 of 2 lines of evaluation.jsonl cannot be read",
         ),
         ("config.yaml", "model: [", "settings are left out, for config.yaml is damaged"),
+        ("config.yaml", "model: GAN\ntrainer: 5\n", "settings are left out, .* .trainer holds no settings by name"),
         ("run.json", '{"status": ', "what the run says of itself is left out, for run.json is damaged"),
     ],
 )
