@@ -134,4 +134,5 @@ def _smaller(size: Size) -> str:
         return ""
     gone = [*(["films"] if not size.film_width else []), *([] if size.others else ["pictures drawn at the end only"])]
     left = f"; {' and '.join(gone)} are left out" if gone else ""
-    return f"Pictures are {size.width} pixels wide at most, so that this file stays below {MOST_BYTES // 1_000_000} MB{left}."
+    wide = f"Pictures are {size.width} pixels wide at most, those that are much wider than high {2 * size.width}"
+    return f"{wide}, so that this file stays below {MOST_BYTES // 1_000_000} MB{left}."

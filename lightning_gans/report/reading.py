@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,10 +97,15 @@ def _folders(path: Path) -> list[Path]:
         raise InputError(f"{path} is no folder; give that of a run, as runs/NAME/version_0, or one above such")
     if any((path / name).is_file() for name in _FILES):
         return [path]
-    found = sorted({file.parent for name in (RECORD, RECORDS) for file in path.rglob(name) if ASIDE not in file.parts}, key=str)
+    found = {file.parent for name in (RECORD, RECORDS) for file in path.rglob(name) if ASIDE not in file.parts}
     if not found:
         raise InputError(f"there is no run in {path} or below it; give a folder that lightning fit has written")
-    return found
+    return sorted(found, key=_as_counted)
+
+
+def _as_counted(folder: Path) -> list[str | int]:
+    """For an order in which version_2 comes before version_10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(folder))]
 
 
 def _read(folder: Path, shown: str) -> Run:

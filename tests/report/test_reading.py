@@ -27,6 +27,12 @@ def test_a_folder_above_runs_stands_for_all_below_but_those_aside(tmp_path: Path
     assert "loss/generator" not in run.results["last"]
 
 
+def test_runs_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        leave_run(tmp_path / "gan" / f"version_{number}", pictures=False)
+    assert [run.shown for run in read_runs([tmp_path])[0]] == ["version_1", "version_2", "version_10"]
+
+
 def test_a_run_that_goes_on_is_one_with_what_it_goes_on_from(tmp_path: Path) -> None:
     leave_run(tmp_path / "gan" / "version_0", fid={100: 30.0, 200: 5.0, 250: 9.0})
     went_on = {"went_on_from": "/elsewhere/gan/version_0/checkpoints/last.ckpt"}
