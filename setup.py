@@ -29,6 +29,7 @@ setup(
         "lightning_gans": ["py.typed"],
         "lightning_gans.evaluation.features": ["trained/*.safetensors"],
         "lightning_gans.explore": ["static/*"],
+        "lightning_gans.report": ["page.*"],
         "lightning_gans.tables": ["*.yaml"],
         **{package: ["*.yaml"] for package in CONFIGS},
         **{package: ["*.jsonl"] for package in RESULTS},

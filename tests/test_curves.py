@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lightning_gans import InputError
-from lightning_gans.commands.curves import main, read_run
+from lightning_gans.commands.curves import main
 from lightning_gans.evaluation import records
 from lightning_gans.figures import plots
+from lightning_gans.runs.measured import read_run
 
 
 def make_run(folder: Path, model: str, seed: int, values: dict[int, dict[str, float]], **settings: Any) -> Path:

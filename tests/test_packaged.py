@@ -95,6 +95,7 @@ def test_a_wheel_has_configs_tables_results_types_and_classifiers(folder: Path) 
     assert source | {f"lightning_gans/configs/{name}.yaml" for name in config_names()} <= names
     assert {f"lightning_gans/tables/{name}.yaml" for name in table_names()} <= names
     assert {f"lightning_gans/results/{file.name}" for file in (ROOT / "docs" / "results").glob("*.jsonl")} <= names
+    assert {f"lightning_gans/report/page.{kind}" for kind in ("html.jinja", "css", "js")} <= names
     assert {"lightning_gans/py.typed", "lightning_gans/evaluation/features/trained/lenet_mnist.safetensors"} <= names
     static = Path("lightning_gans", "explore", "static")
     assert {str(static / file.name) for file in (ROOT / static).iterdir()} <= names

@@ -239,7 +239,14 @@ class Evaluation(Callback):
             "devices": trainer.world_size,
             "seconds": round(seconds, 2),
             "versions": records.versions(),
+            **self._floor(),
         }
+
+    def _floor(self) -> dict[str, Any]:
+        """What can be hoped for, and whose scores these are, where that is known."""
+        assert self._evaluator is not None
+        floor = self._evaluator.floor
+        return {"floor": floor, "floor_is": self._evaluator.floor_is} if floor else {}
 
     def _how(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What is measured against what, beside when and where."""

@@ -63,27 +63,27 @@ def belongs(line: Mapping[str, Any], cell: Cell) -> bool:
     """
     if not cell.takes(line["seed"]):
         return False
-    return line["config"] == cell.experiment.hash or not _differences(line, cell)
+    return line["config"] == cell.experiment.hash or not differences(line, cell)
 
 
-def _differences(line: Mapping[str, Any], cell: Cell) -> list[str]:
-    """What a run has otherwise, ``lambda_r 0.1 and not 0``."""
+def differences(line: Mapping[str, Any], cell: Cell) -> dict[str, str]:
+    """What a run has otherwise, ``lambda_r 0.1 and not 0``, by the path of the setting."""
     theirs, ours = (dict(flat(settings)) for settings in (line["settings"], settings_of(cell.experiment.config)))
-    said = []
+    said = {}
     for path in dict.fromkeys([*ours, *theirs]):
         if path not in theirs and path not in cell.named:
             continue
         if theirs.get(path) != ours.get(path):
-            said.append(f"{path} {_short(theirs.get(path))} and not {_short(ours.get(path))}")
+            said[path] = f"{path} {_short(theirs.get(path))} and not {_short(ours.get(path))}"
     return said
 
 
 def _apart(line: Mapping[str, Any], cells: Sequence[Cell]) -> str:
-    by_row = {cell.row.name: _differences(line, cell) for cell in cells if cell.takes(line["seed"])}
+    by_row = {cell.row.name: differences(line, cell) for cell in cells if cell.takes(line["seed"])}
     if not by_row:
         return f"{line['model']} on {line['dataset']}, seed {line['seed']}, is of no draw of the rows"
     near = min(by_row, key=lambda name: len(by_row[name]))
-    said = by_row[near]
+    said = [*by_row[near].values()]
     more = f" and {len(said) - _SAID} more" if len(said) > _SAID else ""
     numbers = [(column, column.value(line)) for column in cells[0].table.columns]
     has = "".join(f" {column.title} {value:.{column.digits}f}," for column, value in numbers if value is not None)

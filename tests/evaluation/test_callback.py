@@ -86,6 +86,7 @@ def test_a_record_says_what_was_measured_and_how(tmp_path: Path) -> None:
     asked = {"protocol": "veegan", "num_samples": 700, "noise_seed": 3, "weights": "raw"}
     assert record.items() >= {**expected, **asked}.items()
     assert {"modes", "registered", "tv_true"} <= record.keys()
+    assert (record["floor"]["modes"], record["floor_is"]) == (25.0, "perfect sampler")
 
 
 def perfect(data: Images) -> Duel:
