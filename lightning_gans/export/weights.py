@@ -25,7 +25,8 @@ from lightning_gans.text import CharCNNRNN, StoredEmbeddings
 def load_exported(folder: str | Path, weights: Weights = "raw", trusted: bool = False) -> LightningModule:
     """The model that ``lightning export`` has written, on the processor in evaluation mode.
 
-    Its samples are those of the checkpoint, bit for bit. Nothing is unpickled: the folder has safetensors and YAML, whose sums are compared. Random streams stay as they are.
+    Its samples are those of the checkpoint, bit for bit. Nothing is unpickled: the folder has safetensors and YAML, whose sums
+    are compared. Random streams stay as they are.
 
     Args:
         folder: of the export.
