@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from lightning_gans import __version__
 from lightning_gans.export.about import About, measures
 from lightning_gans.export.folder import AVERAGED, EXAMPLE, LICENCE, ONNX, SAMPLES, WEIGHTS
 
@@ -26,7 +27,7 @@ def card(about: About) -> str:
         f"## How it was trained\n\n{_trained(about)}",
         f"## What it is for, and what it is not\n\n{_limits(about)}",
         f"## Licence\n\n{_licence(about)}",
-        f"## Please cite\n\n{about.paper}.\n\nThe suite: lightning-gans, {_versions(about).get('lightning-gans', '')}.",
+        f"## Please cite\n\n{about.paper}.\n\nThe suite: {_LIBRARY} {__version__}.",
     ]
     return f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n"
 
@@ -104,7 +105,7 @@ def _trained(about: About) -> str:
     run, data, model = about.run, about.config.get("data") or {}, about.config.get("model") or {}
     code = run.get("code", {})
     commit = f", git {code['commit'][:12]}{' with changes' if code.get('dirty') else ''}" if code.get("commit") else ""
-    versions = ", ".join(f"{name} {version}" for name, version in _versions(about).items())
+    versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
     where = f"{run['devices']} x {run['device']}, {run['precision']}" if "device" in run else ""
     partial = {key: data[key] for key in ("image_size", "crop", "condition", "labelled") if data.get(key) is not None}
     facts = {
@@ -142,8 +143,3 @@ def _licence(about: About) -> str:
 
 def _under(about: About) -> str:
     return f" of {about.given}" if about.given else ""
-
-
-def _versions(about: About) -> dict[str, str]:
-    versions: dict[str, str] = about.run.get("versions", {})
-    return versions

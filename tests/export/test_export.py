@@ -20,12 +20,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lightning_gans import InputError, load_exported
-from lightning_gans.command_line import make_model
+from lightning_gans.command_line import make_model, make_ready
 from lightning_gans.commands.export import main
 from lightning_gans.export.folder import MANIFEST, sum_of
 from lightning_gans.export.weights import text_encoder_of
 from lightning_gans.text import StoredEmbeddings
+from lightning_gans.trust import find_own
 from tests.export.models import KINDS, STEP, write_checkpoint
+from tests.test_cli import MY_PAPER
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -176,6 +178,23 @@ def test_an_export_may_not_name_what_runs_other_code(where: str, copied: Path, t
     with pytest.raises(InputError, match=r"names os\.system, which would run code"):
         load_exported(copied)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_game_of_ones_own_is_loaded_by_whoever_trusts_it(folder: Path) -> None:
+    (folder / "my_game.py").write_text(MY_PAPER)
+    config = {"seed_everything": 3, "model": {"class_path": "my_game.MyGame", "init_args": {"width": 4}}, "data": {}}
+    make_ready()
+    find_own([], [config])
+    model = make_model(config["model"])
+    stored = {"state_dict": model.state_dict(), "global_step": 1, "epoch": 0, "config": yaml.safe_dump(config)}
+    torch.save({**stored, "game": {"paper": "MyGame", "seed": 3}}, "my.ckpt")
+    with pytest.raises(InputError, match=r"names my_game\.MyGame, which would run code"):
+        main(["--ckpt_path=my.ckpt", "--to=export"])
+    main(["--ckpt_path=my.ckpt", "--to=export", "--trust"])
+    with pytest.raises(InputError, match=r"names my_game\.MyGame, which would run code"):
+        load_exported("export")
+    assert torch.equal(sampled(load_exported("export", trusted=True), None), sampled(model, None))
+    assert "Paper: A game of one's own." in Path("export/README.md").read_text()
 
 
 def test_averaged_weights_are_beside_the_raw_ones(tmp_path: Path) -> None:
