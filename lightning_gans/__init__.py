@@ -58,6 +58,7 @@ _LAZY = {
     "StoredEmbeddings": "text",
     "TextEncoder": "text",
     "load_text_encoder": "text",
+    "load_exported": "export",
     "Uniform": "priors",
     "Normal": "priors",
     "Empirical": "priors",

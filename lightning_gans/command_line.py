@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -80,6 +80,21 @@ class ConfigCLI(PlainCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         with refused_in_one_sentence():
             return super().instantiate_trainer(**kwargs)
+
+
+def make_model(settings: Any) -> LightningModule:
+    """The model that a config describes, on the processor, as it is before any training.
+
+    Raises:
+        InputError: a setting does not fit.
+    """
+    parser = Parser()
+    parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True)
+    with one_sentence():
+        parsed = parser.parse_object({"model": settings})
+    with _made_of_settings():
+        model: LightningModule = parser.instantiate_classes(parsed).model
+    return model
 
 
 @contextmanager

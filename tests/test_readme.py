@@ -45,6 +45,7 @@ SHORTER = {
     "classifier": {"--epochs": "1", "--max_error": "1", "--device": "cpu"},
     "figure": {"--num_images": "4"},
     "explore": {"--trainer.accelerator": "cpu"},
+    "figure film": {"--seconds": "2"},
     "probe likelihood": {"--num_samples": "4", "--draws": "4"},
 }
 
@@ -68,7 +69,7 @@ def test_every_command_runs_in_its_order_in_an_empty_folder(
     assert len(COMMANDS) >= 15
     for command, *options in COMMANDS:
         needy = any(word in NEEDY for word in (command, *options))
-        shorter = SHORTER.get(command) or SHORTER.get(f"{command} {options[0] if options else ''}", {})
+        shorter = SHORTER.get(f"{command} {options[0] if options else ''}") or SHORTER.get(command, {})
         quick = [f"{name}={value}" for name, value in shorter.items()]
         if command == "seeds":
             command, options = "fit", options[: options.index("--seeds")]
@@ -78,6 +79,8 @@ def test_every_command_runs_in_its_order_in_an_empty_folder(
         assert status == 0, f"{command} {options}: {capsys.readouterr().err[-1000:]}"
     assert (folder / "curves.png").is_file()
     assert (folder / "runs" / "gaan_digits" / "version_0" / "checkpoints" / "last_interpolations.png").is_file()
+    assert (folder / "runs" / "gaan_digits" / "version_0" / "pictures" / "film.gif").is_file()
+    assert (folder / "gaan_digits" / "model.safetensors").is_file()
 
 
 @pytest.mark.filterwarnings("ignore")

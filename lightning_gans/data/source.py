@@ -88,11 +88,13 @@ class Dataset:
         name: names the dataset in logs and its pack.
         where: its files, and where to get them; for people.
         size: of these files, for people.
+        licence: under which they are, for people; nothing where it is the user's to know.
     """
 
     name: str
     where: str = ""
     size: str = ""
+    licence: str = ""
 
     def __init__(self, request: Request) -> None:
         self.request = request

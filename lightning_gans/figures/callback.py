@@ -19,7 +19,7 @@ from lightning_gans.evaluation.features.find import classifier_at_hand
 from lightning_gans.evaluation.samples.drawing import evaluating
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING, keeps, why_not
-from lightning_gans.figures.progress import Progress
+from lightning_gans.figures.progress import OF_FILM, Progress, frame_after
 from lightning_gans.figures.subject import Subject, Way
 from lightning_gans.logs import data_of, log_numbers, log_picture, run_folder, step_of_weights
 from lightning_gans.running.place import new_folder
@@ -35,6 +35,9 @@ class Pictures(Callback):
     ``lightning_gans.figures.kinds``. Where there was more than one time, also in the run that this one goes on with,
     ``samples_over_training`` and the like show up to eight of them. Files are in ``pictures/`` of the run's folder.
 
+    What ``lightning figure film`` shows is kept of the first batch and then at steps that lie ever further apart, sixty in a
+    million, whatever ``every_n_steps`` is: a few KB each, and training is the same to the last bit.
+
     How much the same samples and reconstructions have changed since the time before, as a mean square per 100 steps, is
     logged as ``change/samples`` and so on.
 
@@ -46,6 +49,7 @@ class Pictures(Callback):
         kinds: the only ones to draw; none for all that apply.
         path: of all interpolations, ``linear`` or ``prior`` for the way that the prior leads; none for the prior's between its
             draws and straight ones between test images.
+        film: keep samples and reconstructions for a film, of those ``kinds`` that are drawn.
         draw: encode what is reconstructed and interpolated by a draw of a stochastic encoder, as ALI's paper does; else by its
             mean.
 
@@ -64,6 +68,7 @@ class Pictures(Callback):
         kinds: list[str] | None = None,
         path: Way | None = None,
         draw: bool = False,
+        film: bool = True,
     ) -> None:
         checks.one_of("pictures.path", path, (None, "linear", "prior"))
         checks.positive(num_images=num_images, num_points=num_points)
@@ -78,9 +83,10 @@ class Pictures(Callback):
                     f"there is no such kind of picture as {kind}; set pictures.kinds to some of {', '.join(there)}"
                 )
         self.every_n_steps, self.num_images, self.num_points, self.seed = every_n_steps, num_images, num_points, seed
-        self.kinds, self.path, self.draw = kinds, path, draw
+        self.kinds, self.path, self.draw, self.film = kinds, path, draw, film
         self._drawn_at = -1
         self._folder = Path()
+        self._next_frame = 0
 
     def subject(self, model: Any, data: Any, step: int | None = None, weights: str = "raw") -> Subject:
         """What is drawn of a model and its data, with the settings of this callback."""
@@ -113,15 +119,20 @@ class Pictures(Callback):
         self._folder = trainer.strategy.broadcast(new_folder(wanted) if trainer.is_global_zero else wanted)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._next_frame = frame_after(trainer.global_step)
         if trainer.is_global_zero:
             Progress(self._folder).begin(trainer.ckpt_path, trainer.global_step)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
             self._draw(trainer, pl_module, at_end=False)
+        if self.film and trainer.global_step >= self._next_frame:
+            self._keep_frames(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._draw(trainer, pl_module, at_end=True)
+        if self.film:
+            self._keep_frames(trainer, pl_module)
         rank_zero_info(f"pictures are in {self._folder}")
 
     def on_predict_batch_end(
@@ -169,6 +180,19 @@ class Pictures(Callback):
         changed = Progress(self._folder).add(name, trainer.global_step, KINDS[name].keep(subject))
         if changed is not None and getattr(KINDS[name], "CHANGES", False):
             log_numbers(trainer, {f"change/{name}": changed})
+
+    def _keep_frames(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep what a film shows of this step."""
+        self._next_frame = frame_after(trainer.global_step)
+        with evaluating(pl_module):
+            if not trainer.is_global_zero:
+                return
+            subject = self.subject(pl_module, data_of(trainer), trainer.global_step)
+            for name, kind in KINDS.items():
+                filmed = hasattr(kind, "frame") and self._wants(name) and why_not(name, subject) is None
+                if filmed and keeps(name, subject):
+                    with _left_out(name + OF_FILM):
+                        Progress(self._folder).add(name + OF_FILM, trainer.global_step, kind.frame(subject))
 
     def _draw_over_training(self, trainer: Trainer, name: str, subject: Subject) -> None:
         times = Progress(self._folder).spread(name, _TIMES, getattr(KINDS[name], "CHANGES", False))

@@ -36,7 +36,9 @@ def save(figure: Figure, file: Path) -> None:
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """uint8 by rounding, of any images: what is beyond [-1, 1] is clipped, what is not a number is black."""
+    """uint8 by rounding, of any images: what is beyond [-1, 1] is clipped, what is not a number is black; bytes stay."""
+    if images.dtype == torch.uint8:
+        return images
     return ((images.float() + 1) * 127.5 + 0.5).nan_to_num(0.0).floor().clamp(0, 255).to(torch.uint8)
 
 
@@ -58,7 +60,7 @@ def grids(panels: Sequence[tuple[str, Tensor, int]], across: int = 1) -> Figure:
         across: how many side by side.
     """
     zoom = max(1, round(56 / panels[0][1].shape[-2]))
-    tables = [_tiled(images, zoom, columns) for _, images, columns in panels]
+    tables = [tiled(images, zoom, columns) for _, images, columns in panels]
     margin = 10
     width = max(480 // across, *(table.shape[-1] for table in tables))
     titles = [textwrap.fill(title, width // 8) for title, *_ in panels]
@@ -80,7 +82,7 @@ def grids(panels: Sequence[tuple[str, Tensor, int]], across: int = 1) -> Figure:
     return figure
 
 
-def _tiled(images: Tensor, zoom: int, columns: int) -> Tensor:
+def tiled(images: Tensor, zoom: int, columns: int) -> Tensor:
     """uint8 ``(3, H, W)``: images in rows, each pixel so many across; a white one where there are none."""
     if not len(images):
         return torch.full((3, 1, 1), 255, dtype=torch.uint8)

@@ -9,11 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+OF_FILM = "_film"
+"""After the name of a kind, what a film shows of it."""
+
+
+def frame_after(step: int) -> int:
+    """The next step that a film shows: the first, and each at least ten and a fifth after the one before."""
+    frame = 1
+    while frame <= step:
+        frame = max(frame + 10, round(frame * 1.2))
+    return frame
+
 
 class Progress:
     """A small file a kind and a time, so that a resumed run still has what was kept before.
 
-    Not in checkpoints: every one of them would hold all times again. Numbers are stored in 16 bits.
+    Not in checkpoints: every one of them would hold all times again. Numbers are stored in 16 bits, bytes as they are.
 
     Args:
         pictures: the folder of the run's pictures; the files are in ``progress/`` of it.
@@ -39,7 +50,7 @@ class Progress:
     def add(self, kind: str, step: int, kept: Tensor) -> float | None:
         """Store what a kind keeps of a step; gives its mean squared change since the time before per 100 steps."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        numbers, changed = kept.detach().half().cpu().numpy(), None
+        numbers, changed = (kept if kept.dtype == torch.uint8 else kept.detach().half()).cpu().numpy(), None
         earlier = [file for file in self._files(kind) if _step(file) < step]
         if earlier and (before := np.load(earlier[-1])["kept"]).shape == numbers.shape:
             square = np.square(numbers.astype(np.float64) - before)
@@ -61,10 +72,16 @@ class Progress:
         times = [self._time(file, changes) for file in files]
         return [time for time in times if time[1].shape == times[-1][1].shape]  # resumed with other settings of pictures
 
+    def times(self, kind: str) -> list[tuple[int, Tensor]]:
+        """(step, what was kept) of every time, as far as it is of the shape of the last."""
+        kept = [(_step(file), self._time(file, changes=False)[1]) for file in self._files(kind)]
+        return [time for time in kept if time[1].shape == kept[-1][1].shape]  # resumed with other settings of pictures
+
     @staticmethod
     def _time(file: Path, changes: bool) -> tuple[str, Tensor]:
         with np.load(file) as stored:
-            kept, changed = torch.from_numpy(stored["kept"]).float(), float(stored["changed"])
+            kept, changed = torch.from_numpy(stored["kept"]), float(stored["changed"])
+            kept = kept if kept.dtype == torch.uint8 else kept.float()
         said = f",\nmean squared change {changed:.2g} / 100 steps" if changes and not np.isnan(changed) else ""
         return f"step {_step(file)}{said}", kept
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ Way = Literal["linear", "prior"]
 Without = Literal["latent", "label"]
 BATCH = 250  # samples that a network is given at a time
 COLUMNS = 10  # images in a row
+_FRAME_SIDE, _FRAME_BYTES = 5, 128 * 1024  # images in a row of a film's frame, and what all of them may take of the disk
 
 
 @dataclass
@@ -210,6 +212,12 @@ def not_in_plane(subject: Subject) -> str | None:
     if subject.points and subject.shape != (2,):
         return f"points of {subject.shape[0]} numbers are not drawn in the plane"
     return None
+
+
+def in_frame(subject: Subject) -> int:
+    """How many images a frame of a film has: a square of 25, or of fewer large ones."""
+    side = math.isqrt(_FRAME_BYTES // math.prod(subject.shape))
+    return max(1, min(_FRAME_SIDE, side)) ** 2
 
 
 def scatter(subject: Subject, panels: Sequence[tuple[str, Tensor]]) -> Figure:

@@ -30,6 +30,7 @@ class Anime(Source):
     usual_size = 64
     where = f"put images of faces into anime/, with captions.csv if there are captions (kaggle.com/datasets/{_KAGGLE} has none)"
     size = "400 MB"
+    licence = "ask their source"
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)

@@ -45,6 +45,7 @@ class CelebA(Source):
         "(mmlab.ie.cuhk.edu.hk/projects/CelebA.html)"
     )
     size = "1.4 GB"
+    licence = "non-commercial research"
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
         return self._fingerprint

@@ -45,6 +45,7 @@ class CIFAR10(Source):
         "(www.cs.toronto.edu/~kriz/cifar.html)"
     )
     size = "170 MB"
+    licence = "not stated"
     folder, archive = "cifar-10-batches-py", "cifar-10-python.tar.gz"
     batches: ClassVar = {"train": tuple(f"data_batch_{n}" for n in range(1, 6)), "test": ("test_batch",)}
     labels = b"labels"  # how a batch calls them

@@ -34,6 +34,7 @@ class COCO(Source):
         "folders in them) into coco/ (cocodataset.org)"
     )
     size = "19 GB"
+    licence = "CC BY 4.0, images as on Flickr"
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
         captions, images = self._files(split)

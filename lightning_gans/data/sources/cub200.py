@@ -25,6 +25,7 @@ class CUB200(FineGrained):
         "(github.com/reedscot/icml2016) there"
     )
     size = "1.2 GB"
+    licence = "non-commercial research"
     text = "cvpr2016_cub"
     count = 11_788
 

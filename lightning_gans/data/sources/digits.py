@@ -17,6 +17,7 @@ class Digits(Source):
     description = Description(classes=tuple("0123456789"), note="every fifth is for testing")
     native = (8, 8)
     where = "comes with scikit-learn"
+    licence = "CC BY 4.0 (UCI)"
 
     def fingerprint(self, split: str) -> dict[str, Any]:
         return {"scikit-learn": "load_digits"}

@@ -13,6 +13,7 @@ class FashionMNIST(MNIST):
     )
     where = "put its four .gz files into FashionMNIST/raw (github.com/zalandoresearch/fashion-mnist)"
     size = "30 MB"
+    licence = "MIT"
     folders = ("FashionMNIST/raw", "fashion_mnist")
     official = "FashionMNIST"
 

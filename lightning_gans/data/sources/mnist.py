@@ -28,6 +28,7 @@ class MNIST(Source):
     native = (28, 28)
     where = "put the four original .gz files into MNIST/raw"
     size = "11 MB"
+    licence = "CC BY-SA 3.0"
     folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
     official = "MNIST"  # the class of torchvision that knows the checksums and the addresses
 

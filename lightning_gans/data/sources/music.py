@@ -14,6 +14,7 @@ class Music(Files):
 
     name = "music"
     where = "put images of symbols, or an .npz of them, into music/ (MUSCIMA++: ufal.mff.cuni.cz/muscima)"
+    licence = "MUSCIMA++: CC BY-NC-SA 4.0"
 
     def __init__(self, request: Request) -> None:
         folder = request.root / "music"

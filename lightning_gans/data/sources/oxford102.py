@@ -26,6 +26,7 @@ class Oxford102(FineGrained):
         " with the captions (github.com/reedscot/icml2016)"
     )
     size = "350 MB"
+    licence = "ask their source"
     text = "cvpr2016_flowers"
     count = 8189
     places = ("flowers-102", "oxford-102-flowers", "oxford102")

@@ -32,6 +32,7 @@ class SVHN(Source):
         "(ufldl.stanford.edu/housenumbers)"
     )
     size = "246 MB, with extra 1.6 GB"
+    licence = "non-commercial use"
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
         file = self._file(split)

@@ -35,6 +35,7 @@ class TinyImageNet(Source):
     usual_channels = 3
     where = f"put {_FOLDER}.zip, or the folder {_FOLDER} that is in it, into tiny_imagenet/ ({_URL.removeprefix('http://')})"
     size = "248 MB"
+    licence = "as ImageNet: research"
 
     def fingerprint(self, split: str) -> dict[str, Any] | None:
         path = self._place()

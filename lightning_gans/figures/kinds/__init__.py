@@ -14,6 +14,7 @@ It may have
   ``over_training(subject, times) -> Figure``, which shows it from (title, what was kept) of some of the times, in their order;
   numbers are kept in 16 bits;
 - ``keeps(subject) -> bool``, whether that makes sense for a model;
+- ``frame(subject) -> Tensor``, what a film shows of a time: bytes of images ``(N, C, H, W)``, or points ``(N, 2)``;
 - ``CHANGES = True``: these titles say the mean squared change of what was kept since the time before.
 """
 

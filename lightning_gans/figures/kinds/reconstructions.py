@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.figures.subject import COLUMNS, Subject, draw_times, no_data, no_encoder, not_in_plane, scatter
+from lightning_gans.figures.subject import COLUMNS, Subject, draw_times, in_frame, no_data, no_encoder, not_in_plane, scatter
 
 PLACE = 1
 EACH_TIME = CHANGES = True
@@ -32,6 +32,14 @@ def draw(subject: Subject) -> Figure:
 def keep(subject: Subject) -> Tensor:
     """The same few test images each time, reconstructed; of points ``num_points``."""
     return subject.reconstruct(_kept(subject))
+
+
+def frame(subject: Subject) -> Tensor:
+    """Pairs of a test image and its reconstruction, as many as a frame has room for; of points the reconstructions alone."""
+    if subject.points:
+        return keep(subject)
+    rows = subject.rows(in_frame(subject))
+    return plots.to_bytes(torch.cat([subject.real(rows).float().cpu(), subject.reconstruct(rows)], dim=-1))
 
 
 def over_training(subject: Subject, times: Sequence[tuple[str, Tensor]]) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_gans.figures import plots
-from lightning_gans.figures.subject import COLUMNS, Subject, draw_times, not_in_plane, scatter
+from lightning_gans.figures.subject import COLUMNS, Subject, draw_times, in_frame, not_in_plane, scatter
 
 PLACE = 0
 EACH_TIME = CHANGES = True
@@ -25,6 +25,11 @@ def draw(subject: Subject) -> Figure:
 def keep(subject: Subject) -> Tensor:
     """The first few images, or all points."""
     return subject.samples if subject.points else subject.samples[:COLUMNS]
+
+
+def frame(subject: Subject) -> Tensor:
+    """As many of the images as a frame has room for, or all points."""
+    return subject.samples if subject.points else plots.to_bytes(subject.samples[: in_frame(subject)])
 
 
 def keeps(subject: Subject) -> bool:
