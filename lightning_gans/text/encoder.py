@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_gans.data.source import encode_captions
 from lightning_gans.errors import InputError
@@ -84,3 +85,29 @@ class TextEncoder(Condition):
         if self.length is not None and length > self.length and not self._warned:
             self._warned = True
             rank_zero_warn(f"there are captions of {length} bytes; {self.name} reads the first {self.length} of each")
+
+
+class TrainedTextEncoder(TextEncoder):
+    """One that was trained with images, as ``lightning text-encoder`` does.
+
+    Attributes:
+        linear: its last layer.
+        score: share of the images of a held-out class that retrieve it first, mean over classes; NaN where not measured.
+        chance: the same of guesses.
+        dataset: that it was trained on, empty where on none.
+    """
+
+    linear: nn.Linear
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = self.chance = math.nan
+        self.dataset = ""
+
+    def settings(self) -> dict[str, Any]:
+        """What it is made anew from, beside its weights, in plain types."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        about = {"text_encoder_dataset": self.dataset, "text_encoder_score": self.score, "text_encoder_chance": self.chance}
+        return {**super().describe(), **about}
