@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.data.source import decode_caption
+from lightning_gans.data.written import brief
 from lightning_gans.errors import InputError
+from lightning_gans.networks.conditions import Conditions
 from lightning_gans.networks.layers import check_sizes
 from lightning_gans.text.encoder import TrainedTextEncoder
 
@@ -60,11 +63,21 @@ class CharCNNRNN(TrainedTextEncoder):
             steps, _ = self.recurrent(self.convolutions(one_hot).transpose(1, 2))
             return self.linear(steps.mean(1))
 
+    def check(self, condition: Conditions) -> None:
+        super().check(condition)
+        captions = self._codes_of(condition)
+        unread = ((self.places[captions] < 0) | (captions == ord(" "))).all(1)
+        if bool(unread.any()):
+            raise self._unread(decode_caption(cast(Tensor, condition)[unread][0].tolist()))
+
     def check_caption(self, text: str) -> None:
         super().check_caption(text)
         read = text.encode()[: self.length].decode(errors="ignore").lower()
         if not set(read) & (set(ALPHABET) - {" "}):
-            raise InputError(f"nothing in the caption {text!r} is in the alphabet of {self.name}; write it in Latin letters")
+            raise self._unread(text)
+
+    def _unread(self, text: str) -> InputError:
+        return InputError(f"nothing in the caption {brief(text)} is in the alphabet of {self.name}; write it in Latin letters")
 
     def settings(self) -> dict[str, Any]:
         return {"width": self.width, "channels": list(self.channels), "length": self.length}

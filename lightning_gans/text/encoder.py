@@ -11,9 +11,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_gans.data.source import encode_captions
+from lightning_gans.data.written import tidy, typed
 from lightning_gans.errors import InputError
 from lightning_gans.networks.conditions import Condition, Conditions
 from lightning_gans.stored import identity_of
+
+_AT_ONCE = 10_000
 
 
 class TextEncoder(Condition):
@@ -47,9 +50,20 @@ class TextEncoder(Condition):
         Raises:
             InputError: says what is wrong.
         """
-        if not text.strip():
-            raise InputError("the caption is empty; write one")
+        typed(text, "the caption")
         self._warn_of(len(text.encode()))
+
+    def check_captions(self, data: Any) -> None:
+        """Refuse captions of a dataset that is open, of whatever split, as ``check`` does.
+
+        Raises:
+            InputError: says which.
+        """
+        device = next(self.buffers()).device
+        for split in data.splits:
+            codes = data.caption_codes(split)
+            for some in () if codes is None else codes.flatten(0, 1).unique(dim=0).split(_AT_ONCE):
+                self.check(some.long().to(device))
 
     def example(self, n: int) -> Tensor:
         return torch.from_numpy(encode_captions([["a"]] * n)[:, 0]).long()
@@ -62,7 +76,7 @@ class TextEncoder(Condition):
         """
         for text in texts:
             self.check_caption(text)
-        return torch.from_numpy(encode_captions([[text] for text in texts])[:, 0]).long()
+        return torch.from_numpy(encode_captions([[tidy(text)] for text in texts])[:, 0]).long()
 
     @property
     def fingerprint(self) -> str:

@@ -92,7 +92,8 @@ def load_text_encoder(path: str | Path, min_score: float | None = None) -> TextE
     if (dataset := recipe_at(path)) is not None:
         by_first_rank(lambda: _train_missing(dataset, path))
     if not path.is_file():
-        raise InputError(f"there is no text encoder {path}; train one with {COMMAND}")
+        hint = near(path.stem, [file.stem for file in path.parent.glob("*.*")])
+        raise InputError(f"there is no text encoder {path}{hint}; train one with {COMMAND}")
     encoder, allowed = _read(path)
     bound = allowed if min_score is None else min_score
     if not encoder.score >= bound:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
+from lightning_gans.data.source import decode_caption
+from lightning_gans.data.written import brief
 from lightning_gans.errors import InputError
+from lightning_gans.networks.conditions import Conditions
 from lightning_gans.networks.layers import check_sizes
 from lightning_gans.text.encoder import TextEncoder, TrainedTextEncoder
 from lightning_gans.text.towers import digest_of, read_tower
@@ -50,10 +53,20 @@ class PretrainedTextEncoder(TextEncoder):
         keys = [row.tobytes().rstrip(b"\0") for row in self._codes_of(condition).to(torch.uint8).cpu().numpy()]
         return torch.stack([self._numbers_of(key, device) for key in keys]).to(device)
 
+    def check(self, condition: Conditions) -> None:
+        super().check(condition)
+        for row in cast(Tensor, condition).tolist():
+            self._check_known(decode_caption(row))
+
     def check_caption(self, text: str) -> None:
         super().check_caption(text)
+        self._check_known(text)
+
+    def _check_known(self, text: str) -> None:
         if not any(map(self._tower.is_known, self._tower.tokens(text))):
-            raise InputError(f"{self.name} knows nothing in the caption {text!r}; write it in a language that it was trained on")
+            raise InputError(
+                f"{self.name} knows nothing in the caption {brief(text)}; write it in a language that it was trained on"
+            )
 
     def _numbers_of(self, caption: bytes, device: torch.device) -> Tensor:
         if (known := self._numbers.get(caption)) is None:
@@ -72,7 +85,7 @@ class PretrainedTextEncoder(TextEncoder):
 
 
 class ProjectedTextEncoder(TrainedTextEncoder):
-    """A linear layer, trained with images, over a pretrained encoder that stays as it is.
+    """A linear layer, trained with images, over the scaled numbers of a pretrained encoder that stays as it is.
 
     Args:
         pretrained: its folder.
@@ -85,11 +98,15 @@ class ProjectedTextEncoder(TrainedTextEncoder):
         self.width = width
         self.pretrained = PretrainedTextEncoder(pretrained)
         self.name = f"linear_{self.pretrained.name}"
+        self.scaled = nn.BatchNorm1d(self.pretrained.width, affine=False)  # as over a frozen network of images
         self.linear = nn.Linear(self.pretrained.width, width)
 
     def forward(self, condition: Tensor) -> Tensor:
         with torch.autocast(condition.device.type, enabled=False):
-            return self.linear(self.pretrained(condition).to(self.linear.weight.dtype))
+            return self.linear(self.scaled(self.pretrained(condition).to(self.linear.weight.dtype)))
+
+    def check(self, condition: Conditions) -> None:
+        self.pretrained.check(condition)
 
     def check_caption(self, text: str) -> None:
         self.pretrained.check_caption(text)

@@ -106,25 +106,27 @@ class _Transformers:
         import transformers
 
         transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()  # it reports of CLIP that the images' half is not used
         where: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = transformers.AutoConfig.from_pretrained(str(folder), **where)
-        kind = _kind_of(transformers, config)
+        kind, config = _text_of(transformers, config)
         model, report = kind.from_pretrained(
-            str(folder), **where, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            str(folder), config=config, **where, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
         missing = [name for name in report["missing_keys"] if _LEFT_OUT not in name]
         if missing:
             raise InputError(f"the weights in {folder} lack {missing[0]}; save the encoder anew")
         self.network = model
         self.tokeniser = transformers.AutoTokenizer.from_pretrained(str(folder), **where)
-        settings = getattr(config, "text_config", None) or config
         modules = _modules(folder)
-        sizes = [self.tokeniser.model_max_length, getattr(settings, "max_position_embeddings", None)]
+        sizes = [self.tokeniser.model_max_length, getattr(config, "max_position_embeddings", None)]
         sizes.append(_json(folder / "sentence_bert_config.json").get("max_seq_length"))
         self.longest = min(size for size in sizes if size)
         pooling = next((_json(folder / part / "config.json") for part, what in modules.items() if what == "Pooling"), {})
         self._first, self._normed = bool(pooling.get("pooling_mode_cls_token")), "Normalize" in modules.values()
         self._special = set(self.tokeniser.all_special_ids)
+        if self._special.issuperset(self.tokeniser.get_vocab().values()):  # it makes one of nothing
+            raise InputError(f"the text encoder {folder} has no tokeniser that knows a word; save it with its tokeniser")
 
     def tokens(self, text: str) -> list[int]:
         return cast("list[int]", self.tokeniser(text, verbose=False)["input_ids"])
@@ -144,12 +146,15 @@ class _Transformers:
         return nn.functional.normalize(numbers, dim=0) if self._normed else numbers
 
 
-def _kind_of(transformers: Any, config: Any) -> Any:
-    """The class that reads the text of a model of such a config."""
-    if config.model_type in ("clip", "clip_text_model"):
-        return transformers.CLIPTextModelWithProjection
+def _text_of(transformers: Any, config: Any) -> tuple[Any, Any]:
+    """The class that reads the text of a model of such a config, and its config of that alone."""
+    if config.model_type == "clip":
+        config.text_config.projection_dim = config.projection_dim
+        config = config.text_config
+    if config.model_type == "clip_text_model":
+        return transformers.CLIPTextModelWithProjection, config
     encodes = type(config) in transformers.MODEL_FOR_TEXT_ENCODING_MAPPING
-    return transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel
+    return (transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel), config
 
 
 def _modules(folder: Path) -> dict[str, str]:
@@ -170,6 +175,9 @@ class _OpenCLIP:
     def __init__(self, folder: Path) -> None:
         import open_clip
 
+        text = _json(folder / self.config)["model_cfg"]["text_cfg"]
+        if (name := text.get("hf_model_name")) is not None:
+            raise InputError(f"the text encoder {folder} is built on {name}, which would be fetched; give a folder of that")
         where = f"local-dir:{folder.resolve()}"
         self.network = open_clip.create_model(where, precision="fp32", device="cpu")
         del self.network.visual

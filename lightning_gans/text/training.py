@@ -52,8 +52,8 @@ def train_text_encoder(
     Args:
         recipe: what and how.
         root: folder with the datasets' files.
-        out: the file, ``root/text_encoders/TEXTS_DATASET.pt`` where none, such as ``char_cnn_rnn_anime.pt``; the weights of a ``.safetensors`` are rounded
-            to half precision.
+        out: the file, ``root/text_encoders/TEXTS_DATASET.pt`` where none, such as ``char_cnn_rnn_anime.pt``; the weights of a
+            ``.safetensors`` are rounded to half precision.
         device: ``auto`` trains on a GPU where there is one.
 
     Raises:
@@ -68,6 +68,7 @@ def train_text_encoder(
     with private_streams():
         torch.manual_seed(recipe.seed)
         encoder = _encoder(recipe).to(where)
+        encoder.check_captions(data)
         tower = _tower(recipe, data, root).to(where)
         _train(encoder, tower, train, recipe)
     encoder.dataset = data.name
