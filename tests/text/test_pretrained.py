@@ -66,7 +66,9 @@ def of_open_clip(folder: Path) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("make", "reference"), [(make_bert, of_bert), (make_clip, of_clip), (make_open_clip, of_open_clip)], ids=lambda f: f.__name__
+    ("make", "reference"),
+    [(make_bert, of_bert), (make_clip, of_clip), (make_open_clip, of_open_clip)],
+    ids=lambda f: f.__name__,
 )
 def test_numbers_are_those_of_the_package(
     make: Callable[[Path], Path], reference: Callable[[Path], Tensor], tmp_path: Path
@@ -135,11 +137,13 @@ def test_another_encoder_in_its_place_is_refused(bert: Path, tmp_path: Path) -> 
         PretrainedTextEncoder(tmp_path / "upper").load_state_dict(state)
 
 
-@pytest.mark.parametrize("text", ["\u8d64\u3044\u9aea", "\U0001f389", "\u0634\u0639\u0631 \u0623\u062d\u0645\u0631", "x" * 10_000])
+@pytest.mark.parametrize(
+    "text", ["\u8d64\u3044\u9aea", "\U0001f389", "\u0634\u0639\u0631 \u0623\u062d\u0645\u0631", "x" * 10_000]
+)
 def test_a_caption_of_which_it_knows_nothing_is_refused(text: str, bert: Path) -> None:
     encoder = PretrainedTextEncoder(bert)
     for check in (encoder.check_caption, lambda text: encoder.check(PretrainedTextEncoder.codes(_Blind(bert), [text]))):
-        with pytest.raises(InputError, match="tiny knows nothing in the caption '.*'; write it in a language") as raised:
+        with pytest.raises(InputError, match=r"tiny knows nothing in the caption '.*'; write it in a language") as raised:
             check(text)
         assert len(str(raised.value)) < 250
     encoder.check_caption(f"red {text[:4]}")
