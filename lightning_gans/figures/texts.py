@@ -47,8 +47,9 @@ def texts_of(subject: Subject) -> Tensor:
     """
     check = getattr(getattr(subject.model, "text_encoder", None), "check_caption", None)
     texts = [typed(text, "--text") for text in subject.text]
-    for text in texts if callable(check) else ():
-        check(text)
+    if callable(check):
+        for text in texts:
+            check(text)
     codes = torch.from_numpy(encode_captions([[text] for text in texts]))[:, 0].long()
     return fit_captions(codes, max(codes.shape[1], subject.data.condition_kinds["captions"].width))
 
