@@ -122,9 +122,8 @@ class _Transformers:
         sizes = [self.tokeniser.model_max_length, getattr(config, "max_position_embeddings", None)]
         sizes.append(_json(folder / "sentence_bert_config.json").get("max_seq_length"))
         self.longest = min(size for size in sizes if size)
-        pooling: dict[str, Any] = next(
-            (_json(folder / part / "config.json") for part, what in modules.items() if what == "Pooling"), {}
-        )
+        folders = [folder / part for part, what in modules.items() if what == "Pooling"]
+        pooling = _json(folders[0] / "config.json") if folders else {}
         self._first, self._normed = bool(pooling.get("pooling_mode_cls_token")), "Normalize" in modules.values()
         self._special = set(self.tokeniser.all_special_ids)
         if self._special.issuperset(self.tokeniser.get_vocab().values()):  # it makes one of nothing

@@ -87,12 +87,9 @@ def test_a_checkpoint_serves_another_root(command: str, trained: Path) -> None:
             figure.main([*args, "--data.root=second"])
             assert (trained / "runs" / "it.png").is_file()
         else:
-            few = {
-                "predict": "--data.num_predict=4",
-                "fit": "--trainer.max_steps=3",
-                "test": "--evaluation.metrics=[diversity]",
-            }
-            main([command, *SMALL, f"--ckpt_path={checkpoint}", "--data.root=second", few[command]])
+            few = {"predict": ["--data.num_predict=4"], "fit": ["--trainer.max_steps=3"]}
+            few["test"] = ["--evaluation.metrics=[fd]", "--evaluation.features=tests.text.test_named.Pixels"]
+            main([command, *SMALL, f"--ckpt_path={checkpoint}", "--data.root=second", *few[command]])
     assert not (trained / "data").exists()
 
 
