@@ -55,6 +55,8 @@ _LAZY = {
     "WGANGPCritic": "networks",
     "WGANGPGenerator": "networks",
     "CharCNNRNN": "text",
+    "PretrainedTextEncoder": "text",
+    "ProjectedTextEncoder": "text",
     "StoredEmbeddings": "text",
     "TextEncoder": "text",
     "load_text_encoder": "text",

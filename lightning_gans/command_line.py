@@ -19,6 +19,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation import Evaluation
 from lightning_gans.figures import Pictures
 from lightning_gans.lightning_internals import PlainCLI, take_lists_whole
+from lightning_gans.text.loading import named_below
 
 take_lists_whole()
 
@@ -67,14 +68,18 @@ class ConfigCLI(PlainCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         with one_sentence(), way_out.while_doing("reading the settings"):
             self.config = parser.parse_args(cast("list[str] | None", args))
-        settings = self.config.get(self.config.get("subcommand") or "", self.config)
-        check_numbers(settings)
-        seed = settings.get("seed_everything")
+        check_numbers(self._settings)
+        seed = self._settings.get("seed_everything")
         if isinstance(seed, int) and not 0 <= seed < 1 << 32:
             raise InputError(f"seed_everything is {seed}, but must be from 0 to {(1 << 32) - 1}")
 
+    @property
+    def _settings(self) -> Any:
+        """The settings by section, those of the subcommand where there is one."""
+        return self.config.get(self.config.get("subcommand") or "", self.config)
+
     def instantiate_classes(self) -> None:
-        with _made_of_settings():
+        with _made_of_settings(), named_below(self._settings.data.root):
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_gans.batch import Batch
 from lightning_gans.errors import InputError
 from lightning_gans.game import Game
+from lightning_gans.logs import data_of
 from lightning_gans.networks import eval_mode
 from lightning_gans.protocols import Condition
 
@@ -32,6 +34,10 @@ class TextGame(Game):
         """Have that encoder, frozen."""
         self.text_encoder = text_encoder.requires_grad_(False)
 
+    def setup(self, stage: str) -> None:
+        self._check_captions(data_of(self.trainer))
+        super().setup(stage)
+
     def texts(self, condition: Condition) -> Tensor:
         """The numbers ``(N, width)`` of texts; of several an image ``(N, K, L)`` their mean.
 
@@ -48,6 +54,19 @@ class TextGame(Game):
         with torch.no_grad(), eval_mode(self.text_encoder):
             numbers = self.text_encoder(condition.flatten(0, 1) if several else condition)
         return self.to_model(numbers.unflatten(0, condition.shape[:2]).mean(1) if several else numbers)
+
+    def _check_captions(self, data: Any) -> None:
+        """Refuse captions of the data that the encoder cannot read; say where it is of other data.
+
+        Raises:
+            InputError: says which.
+        """
+        check, of = getattr(self.text_encoder, "check_captions", None), getattr(self.text_encoder, "dataset", "")
+        if "captions" not in getattr(data, "condition_kinds", {}) or not callable(check):
+            return
+        check(data)
+        if of and of != data.name:
+            rank_zero_warn(f"the text encoder was trained on {of}, and may not tell the captions of {data.name} apart")
 
     def given(self, batch: Batch) -> tuple[Any, ...]:
         return tuple(map(self.texts, super().given(batch)))

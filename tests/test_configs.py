@@ -138,7 +138,7 @@ def small_text_encoder(model: dict[str, Any]) -> None:
     stored = model["init_args"]["text_encoder"]
     if stored["class_path"] != "lightning_gans.load_text_encoder":
         return
-    assert re.fullmatch(r"data/text_encoders/char_cnn_rnn_\w+\.pt", stored["init_args"]["path"])
+    assert re.fullmatch(r"char_cnn_rnn_\w+", stored["init_args"]["path"]), "below data.root"
     width = model["init_args"]["generator"]["init_args"]["condition"]["init_args"]["columns"]
     of = {"width": width, "channels": [4, 4, 4], "length": 48}
     model["init_args"]["text_encoder"] = {"class_path": "lightning_gans.CharCNNRNN", "init_args": of}

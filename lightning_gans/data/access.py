@@ -92,6 +92,10 @@ class OpenedData(LightningDataModule):
         """All captions of every sample, where the data has them."""
         return self._of(split).captions()
 
+    def caption_codes(self, split: str) -> Tensor | None:
+        """The same as byte codes, uint8 ``(N, K, L)``: UTF-8, padded with zeros."""
+        return self._of(split).caption_codes()
+
     def conditions(self, split: str, rows: Tensor) -> Condition | None:
         """What travels with samples of a split by number: by name where several were asked for, ``None`` where nothing does.
 

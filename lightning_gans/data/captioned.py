@@ -15,13 +15,9 @@ from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, part_of
 from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.source import Samples, Source, encode_captions
+from lightning_gans.data.written import tidy
 from lightning_gans.errors import InputError
 from lightning_gans.randomness import keyed_generator
-
-
-def tidy(caption: str) -> str:
-    """A caption on one line, without bytes that its authors' tools could not read."""
-    return " ".join(caption.replace("\ufffd", " ").split())
 
 
 def tested(count: int) -> np.ndarray:

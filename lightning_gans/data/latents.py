@@ -15,6 +15,7 @@ from torch import Tensor
 from lightning_gans.data.description import CONDITIONS
 from lightning_gans.data.source import decode_caption, encode_captions
 from lightning_gans.data.split import fit_captions
+from lightning_gans.data.written import typed
 from lightning_gans.errors import InputError
 from lightning_gans.protocols import Condition
 
@@ -134,9 +135,9 @@ def shortest(z: Tensor) -> list[list[float]]:
 
 def _condition(name: str, rows: list[Any], width: int, file: str) -> Tensor:
     if name == "captions":
-        if not all(isinstance(row, str) and row.strip() for row in rows):
-            raise InputError(f"{file} has an empty caption; write one")
-        return caption_codes(rows, width)
+        if not all(isinstance(row, str) for row in rows):
+            raise InputError(f"{file} has captions that are no texts; write some")
+        return caption_codes([typed(row, f"a caption in {file}") for row in rows], width)
     values = _numbers(rows, torch.int64 if name == "labels" else torch.float32)
     if name == "labels":
         if values is None or values.dim() != 1 or not bool(((values >= 0) & (values < width)).all()):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lightning_gans import checks
 from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.folder import shown
@@ -284,6 +285,9 @@ def encode_captions(captions: list[list[str]]) -> np.ndarray:
     count = max(map(len, captions))
     encoded = [texts[k % len(texts)].encode() for texts in captions for k in range(count)]
     length = max(map(len, encoded))
+    checks.fits_memory(
+        f"a caption of {length:,} bytes, to which all {len(encoded):,} are filled up,", 3 * length * len(encoded)
+    )
     padded = b"".join(text.ljust(length, b"\0") for text in encoded)
     return np.frombuffer(padded, np.uint8).reshape(len(captions), count, length).copy()
 

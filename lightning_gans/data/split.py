@@ -118,10 +118,16 @@ class Split:
 
     def captions(self) -> list[list[str]] | None:
         """All captions of every sample."""
+        codes = self.caption_codes()
+        if codes is None:
+            return None
+        return [[bytes(caption).rstrip(b"\0").decode() for caption in captions] for captions in codes.tolist()]
+
+    def caption_codes(self) -> Tensor | None:
+        """The same as they are stored, uint8 ``(n, K, L)``."""
         if "captions" not in self.conditions:
             return None
-        codes = self.conditions["captions"][self.stored(torch.arange(len(self), device=self.samples.device))]
-        return [[bytes(caption).rstrip(b"\0").decode() for caption in captions] for captions in codes.tolist()]
+        return self.conditions["captions"][self.stored(torch.arange(len(self), device=self.samples.device))]
 
     def chosen(self, numbers: Tensor) -> Split:
         """Only some of the samples."""

@@ -6,9 +6,10 @@ import textwrap
 
 from torch import Tensor
 
+from lightning_gans.data.folder import shown
 from lightning_gans.data.latents import caption_codes
 from lightning_gans.data.source import decode_caption
-from lightning_gans.errors import InputError
+from lightning_gans.data.written import typed
 from lightning_gans.figures.subject import COLUMNS, Subject, no_data
 
 _LINE, _LONGEST = 30, 110  # characters of a name
@@ -33,7 +34,7 @@ def captions_of(subject: Subject) -> tuple[Tensor, list[str]]:
         InputError: a text cannot be read.
     """
     codes = texts_of(subject) if subject.text else _of_test_images(subject)
-    names = (textwrap.shorten(decode_caption(row), _LONGEST, placeholder=" ...") for row in codes)
+    names = (textwrap.shorten(shown(decode_caption(row)), _LONGEST, placeholder=" ...") for row in codes)
     return codes, [textwrap.fill(name, _LINE) for name in names]
 
 
@@ -41,15 +42,14 @@ def texts_of(subject: Subject) -> Tensor:
     """The texts that were asked for, int64 ``(N, L)``, filled up as captions of the training are.
 
     Raises:
-        InputError: a text is empty, or the model's encoder reads nothing in it.
+        InputError: a text is none, or the model's encoder reads nothing in it.
     """
     check = getattr(getattr(subject.model, "text_encoder", None), "check_caption", None)
-    for text in subject.text:
-        if not text.strip():
-            raise InputError("--text is empty; write a caption")
-        if callable(check):
+    texts = [typed(text, "--text") for text in subject.text]
+    if callable(check):
+        for text in texts:
             check(text)
-    return caption_codes(subject.text, subject.data.condition_kinds["captions"].width)
+    return caption_codes(texts, subject.data.condition_kinds["captions"].width)
 
 
 def _of_test_images(subject: Subject) -> Tensor:

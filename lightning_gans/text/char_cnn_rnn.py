@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.data.source import decode_caption
+from lightning_gans.data.written import brief
 from lightning_gans.errors import InputError
+from lightning_gans.networks.conditions import Conditions
 from lightning_gans.networks.layers import check_sizes
-from lightning_gans.text.encoder import TextEncoder
+from lightning_gans.text.encoder import TrainedTextEncoder
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/\\|_@#$%^&*~`+-=<>()[]{} "
 """The 70 places of the authors', with the hyphen twice, of which the second counts."""
 KERNEL, POOL = 4, 3
 
 
-class CharCNNRNN(TextEncoder):
+class CharCNNRNN(TrainedTextEncoder):
     """The char-CNN-RNN of Reed et al. (2016): convolutions over characters, a GRU over what they give, averaged over its steps.
 
     Each character is a one-hot vector of 70, capitals as small letters; all others, and what is behind the caption, are zeros.
@@ -30,11 +32,6 @@ class CharCNNRNN(TextEncoder):
         width: of the embedding; the authors' 1024 is that of GoogLeNet's features.
         channels: of the three convolutions; the last is the GRU's width, too.
         length: bytes that are read of a caption, at least 48.
-
-    Attributes:
-        score: share of the images of a held-out class that retrieve it first, mean over classes; NaN where not measured.
-        chance: the same of guesses.
-        dataset: that it was trained on, empty where on none.
     """
 
     name = "char_cnn_rnn"
@@ -55,8 +52,6 @@ class CharCNNRNN(TextEncoder):
         self.recurrent = nn.GRU(channels[2], channels[2], batch_first=True)
         self.linear = nn.Linear(channels[2], width)
         self.register_buffer("places", _places())
-        self.score = self.chance = math.nan
-        self.dataset = ""
 
     def forward(self, condition: Tensor) -> Tensor:
         captions = self._codes_of(condition)
@@ -68,15 +63,24 @@ class CharCNNRNN(TextEncoder):
             steps, _ = self.recurrent(self.convolutions(one_hot).transpose(1, 2))
             return self.linear(steps.mean(1))
 
+    def check(self, condition: Conditions) -> None:
+        super().check(condition)
+        captions = self._codes_of(condition)
+        unread = ((self.places[captions] < 0) | (captions == ord(" "))).all(1)
+        if bool(unread.any()):
+            raise self._unread(decode_caption(cast(Tensor, condition)[unread][0].tolist()))
+
     def check_caption(self, text: str) -> None:
         super().check_caption(text)
         read = text.encode()[: self.length].decode(errors="ignore").lower()
         if not set(read) & (set(ALPHABET) - {" "}):
-            raise InputError(f"nothing in the caption {text!r} is in the alphabet of {self.name}; write it in Latin letters")
+            raise self._unread(text)
 
-    def describe(self) -> dict[str, Any]:
-        about = {"text_encoder_dataset": self.dataset, "text_encoder_score": self.score, "text_encoder_chance": self.chance}
-        return {**super().describe(), **about}
+    def _unread(self, text: str) -> InputError:
+        return InputError(f"nothing in the caption {brief(text)} is in the alphabet of {self.name}; write it in Latin letters")
+
+    def settings(self) -> dict[str, Any]:
+        return {"width": self.width, "channels": list(self.channels), "length": self.length}
 
 
 def _places() -> Tensor:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_gans.data.source import encode_captions
+from lightning_gans.data.written import tidy, typed
 from lightning_gans.errors import InputError
 from lightning_gans.networks.conditions import Condition, Conditions
 from lightning_gans.stored import identity_of
+
+_AT_ONCE = 10_000
 
 
 class TextEncoder(Condition):
@@ -46,9 +50,20 @@ class TextEncoder(Condition):
         Raises:
             InputError: says what is wrong.
         """
-        if not text.strip():
-            raise InputError("the caption is empty; write one")
+        typed(text, "the caption")
         self._warn_of(len(text.encode()))
+
+    def check_captions(self, data: Any) -> None:
+        """Refuse captions of a dataset that is open, of whatever split, as ``check`` does.
+
+        Raises:
+            InputError: says which.
+        """
+        device = next(self.buffers()).device
+        for split in data.splits:
+            codes = data.caption_codes(split)
+            for some in () if codes is None else codes.flatten(0, 1).unique(dim=0).split(_AT_ONCE):
+                self.check(some.long().to(device))
 
     def example(self, n: int) -> Tensor:
         return torch.from_numpy(encode_captions([["a"]] * n)[:, 0]).long()
@@ -61,7 +76,7 @@ class TextEncoder(Condition):
         """
         for text in texts:
             self.check_caption(text)
-        return torch.from_numpy(encode_captions([[text] for text in texts])[:, 0]).long()
+        return torch.from_numpy(encode_captions([[tidy(text)] for text in texts])[:, 0]).long()
 
     @property
     def fingerprint(self) -> str:
@@ -84,3 +99,29 @@ class TextEncoder(Condition):
         if self.length is not None and length > self.length and not self._warned:
             self._warned = True
             rank_zero_warn(f"there are captions of {length} bytes; {self.name} reads the first {self.length} of each")
+
+
+class TrainedTextEncoder(TextEncoder):
+    """One that was trained with images, as ``lightning text-encoder`` does.
+
+    Attributes:
+        linear: its last layer.
+        score: share of the images of a held-out class that retrieve it first, mean over classes; NaN where not measured.
+        chance: the same of guesses.
+        dataset: that it was trained on, empty where on none.
+    """
+
+    linear: nn.Linear
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = self.chance = math.nan
+        self.dataset = ""
+
+    def settings(self) -> dict[str, Any]:
+        """What it is made anew from, beside its weights, in plain types."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        about = {"text_encoder_dataset": self.dataset, "text_encoder_score": self.score, "text_encoder_chance": self.chance}
+        return {**super().describe(), **about}

@@ -8,7 +8,8 @@ from pathlib import Path
 from lightning_gans import checks
 from lightning_gans.errors import InputError
 
-_FOLDER, _FILE = "text_encoders", "char_cnn_rnn_{}.pt"
+CHAR_CNN_RNN = "char_cnn_rnn"
+_FOLDER = "text_encoders"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class TextRecipe:
         length: bytes that are read of a caption.
         images: what embeds the images: ``lenet`` or ``resnet``, trained with the encoder; or a network that stays as it is,
             under one linear layer, as the authors' GoogLeNet: a classifier's file, ``inception`` or ``inception768``.
+        texts: what embeds the captions: ``char_cnn_rnn``; or the folder of a pretrained encoder, which stays as it is, under
+            one linear layer, see ``PretrainedTextEncoder``; then channels and length count for nothing.
         epochs: passes over the training images, each time with one caption of each.
         batch_size: pairs a step; the authors' 40 are of as many classes.
         lr: the largest learning rate, reached after three tenths of the training.
@@ -41,6 +44,7 @@ class TextRecipe:
     channels: tuple[int, int, int] = (384, 512, 512)
     length: int = 201
     images: str = "lenet"
+    texts: str = CHAR_CNN_RNN
     epochs: int = 8
     batch_size: int = 128
     lr: float = 2e-3
@@ -68,9 +72,17 @@ TEXT_RECIPES = {
 }
 
 
-def text_encoder_path(dataset: str, root: str | Path) -> Path:
+def text_encoder_path(dataset: str, root: str | Path, texts: str = CHAR_CNN_RNN) -> Path:
     """Where the text encoder of a dataset is kept."""
-    return Path(root) / _FOLDER / _FILE.format(dataset)
+    return Path(root) / _FOLDER / f"{Path(texts).resolve().name}_{dataset}.pt"
+
+
+def named_path(path: str, root: str) -> Path:
+    """Where an encoder is: a mere name is that of a file or a folder of ours below the root."""
+    if Path(path).name != path or Path(path).suffix or Path(path).exists():
+        return Path(path)
+    below = Path(root) / _FOLDER / path
+    return below if below.is_dir() else below.with_name(f"{path}.pt")
 
 
 def recipe_at(path: Path) -> str | None:

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_gans.data.captioned import tidy
 from lightning_gans.data.source import decode_caption, encode_captions
 from lightning_gans.data.split import fit_captions
+from lightning_gans.data.written import brief, tidy
 from lightning_gans.errors import InputError
 from lightning_gans.networks.conditions import Conditions
 from lightning_gans.suggestions import near
 from lightning_gans.text.encoder import TextEncoder
 
+_LONGEST_HINTED = 1000  # to look for what is near takes long for a long text
 _FACTOR = 6364136223846793005  # of a linear congruential generator: odd, so that no byte is lost
 
 
@@ -70,8 +71,8 @@ class StoredEmbeddings(TextEncoder):
         return rows, (known[rows] == captions).all(1)
 
     def _unknown(self, text: str) -> InputError:
-        hint = near(text, map(decode_caption, self.captions.tolist()))
-        return InputError(f"{self.path} has no embedding of the caption {text!r}{hint}; add it to the file")
+        hint = near(text[:_LONGEST_HINTED], map(decode_caption, self.captions.tolist()))
+        return InputError(f"{self.path} has no embedding of the caption {brief(text)}{hint}; add it to the file")
 
 
 def _hashes(captions: Tensor) -> Tensor:

@@ -21,9 +21,11 @@ from lightning_gans.networks import eval_mode
 from lightning_gans.randomness import keyed_generator
 from lightning_gans.stored import is_rounded, round_weights, write_stored
 from lightning_gans.text.char_cnn_rnn import CharCNNRNN
+from lightning_gans.text.encoder import TrainedTextEncoder
 from lightning_gans.text.joint_embedding import class_means, joint_embedding_loss, retrieved_first
 from lightning_gans.text.loading import KIND
-from lightning_gans.text.recipes import TEXT_RECIPES, TextRecipe, text_encoder_path
+from lightning_gans.text.pretrained import ProjectedTextEncoder
+from lightning_gans.text.recipes import CHAR_CNN_RNN, TEXT_RECIPES, TextRecipe, text_encoder_path
 
 _BLOCK = 500
 
@@ -50,8 +52,8 @@ def train_text_encoder(
     Args:
         recipe: what and how.
         root: folder with the datasets' files.
-        out: the file, ``root/text_encoders/char_cnn_rnn_DATASET.pt`` where none; the weights of a ``.safetensors`` are rounded
-            to half precision.
+        out: the file, ``root/text_encoders/TEXTS_DATASET.pt`` where none, such as ``char_cnn_rnn_anime.pt``; the weights of a
+            ``.safetensors`` are rounded to half precision.
         device: ``auto`` trains on a GPU where there is one.
 
     Raises:
@@ -61,11 +63,12 @@ def train_text_encoder(
     data.prepare_data()
     data.setup("fit")
     train, test = (_Pairs.of(data, split) for split in ("train", "test"))
-    path = Path(out) if out else text_encoder_path(data.name, root)
+    path = Path(out) if out else text_encoder_path(data.name, root, recipe.texts)
     where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     with private_streams():
         torch.manual_seed(recipe.seed)
-        encoder = CharCNNRNN(recipe.width, recipe.channels, recipe.length).to(where)
+        encoder = _encoder(recipe).to(where)
+        encoder.check_captions(data)
         tower = _tower(recipe, data, root).to(where)
         _train(encoder, tower, train, recipe)
     encoder.dataset = data.name
@@ -132,6 +135,15 @@ class _Frozen(nn.Module):
         return self.linear(features)
 
 
+def _encoder(recipe: TextRecipe) -> TrainedTextEncoder:
+    """What embeds captions, before it is trained."""
+    if recipe.texts == CHAR_CNN_RNN:
+        return CharCNNRNN(recipe.width, recipe.channels, recipe.length)
+    if not Path(recipe.texts).is_dir():
+        raise InputError(f"texts is {recipe.texts!r}, but must be {CHAR_CNN_RNN} or the folder of a pretrained encoder")
+    return ProjectedTextEncoder(recipe.texts, recipe.width)
+
+
 def _tower(recipe: TextRecipe, data: Images, root: str | Path) -> nn.Module:
     """What embeds images: ``(N, width)`` of images in [-1, 1]."""
     channels, height, width = data.shape
@@ -146,7 +158,7 @@ def _tower(recipe: TextRecipe, data: Images, root: str | Path) -> nn.Module:
     return _Frozen(cast(nn.Module, found), found.dim, recipe.width)
 
 
-def _train(encoder: CharCNNRNN, tower: nn.Module, train: _Pairs, recipe: TextRecipe) -> None:
+def _train(encoder: TrainedTextEncoder, tower: nn.Module, train: _Pairs, recipe: TextRecipe) -> None:
     device = encoder.linear.weight.device
     generator = keyed_generator("text encoder", recipe.seed)
     count = len(train.numbers)
@@ -176,7 +188,7 @@ def _train(encoder: CharCNNRNN, tower: nn.Module, train: _Pairs, recipe: TextRec
 
 
 @torch.no_grad()
-def measure_score(encoder: CharCNNRNN, tower: nn.Module, test: _Pairs) -> float:
+def measure_score(encoder: TrainedTextEncoder, tower: nn.Module, test: _Pairs) -> float:
     """The share of a class's images that retrieve it first, by the mean of all of its captions; averaged over classes.
 
     So is any constant guess right for one class of K alone, however many images that has.
@@ -197,12 +209,10 @@ def measure_score(encoder: CharCNNRNN, tower: nn.Module, test: _Pairs) -> float:
     return float(class_means(right[:, None], numbers, test.classes).mean())
 
 
-def _save(encoder: CharCNNRNN, recipe: TextRecipe, train: _Pairs, test: _Pairs, path: Path) -> None:
+def _save(encoder: TrainedTextEncoder, recipe: TextRecipe, train: _Pairs, test: _Pairs, path: Path) -> None:
     content = {
         "kind": KIND,
-        "width": encoder.width,
-        "channels": list(encoder.channels),
-        "length": encoder.length,
+        **encoder.settings(),
         "dataset": encoder.dataset,
         "weights": {name: value.cpu() for name, value in encoder.state_dict().items()},
         "sha256": encoder.fingerprint,

@@ -16,7 +16,7 @@ from PIL import Image
 
 from lightning_gans.data import Images
 from lightning_gans.data.pack import open_pack
-from lightning_gans.data.source import Request, Source, decode_caption, find_source
+from lightning_gans.data.source import Request, Source, decode_caption, encode_captions, find_source
 from lightning_gans.errors import InputError
 from tests.data.test_images import batches, numbers, opened
 
@@ -153,6 +153,10 @@ def change(text: str):
     return lambda folder: (folder / "captions.csv").write_text(text)
 
 
+def encode(encoding: str):
+    return lambda folder: (folder / "captions.csv").write_bytes("image,caption\na.png,x\nb.png,y\n".encode(encoding))
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -161,8 +165,8 @@ def change(text: str):
             r"line 4 of .*captions\.csv has a caption for c\.png, which is not",
         ),
         (change("image,caption\na.png,x\n"), r"b\.png in .*faces has no caption; add a row to captions\.csv"),
-        (change("file,text\na.png,x\n"), r"captions\.csv has the columns file, text; it needs image and caption"),
-        (change(""), r"captions\.csv has the columns ; it needs"),
+        (change("file,text\na.png,x\n"), r"first line of .*captions\.csv is 'file,text'; it must name the columns"),
+        (change(""), r"first line of .*captions\.csv is ''; it must name the columns"),
         (change("image,caption\n"), r"captions\.csv lists no image"),
         (change("image,caption\na.png,x\nb.png, \n"), r"line 3 of .*captions\.csv has no caption"),
         (change("image,caption\na.png\nb.png,y\n"), r"line 2 of .*captions\.csv has no caption"),
@@ -170,11 +174,26 @@ def change(text: str):
         (change("image,caption,class\na.png,x,1\nb.png,y,\n"), r"line 3 of .*captions\.csv has no class"),
         (change("image,caption,class\na.png,x,1\na.png,y,2\nb.png,y,1\n"), r"gives a\.png the classes '1' and '2'"),
         (change("image,caption\na.png,x, with a comma\n"), r"line 2 of .* more than 2 fields; .*double quotes"),
-        (change('image,caption\na.png,"x\n'), r"captions\.csv cannot be read \(unexpected end of data\)"),
+        (
+            change('image,caption\na.png,x\nb.png,"y\n\n\n'),
+            r"from line 3 on of .*captions\.csv cannot be read \(unexpected end of data\); close",
+        ),
+        (change('image,caption\na.png,"x" y\n'), r"from line 2 on .* cannot be read .*within a caption twice"),
+        (change(f"image,caption\na.png,{'x' * 200_000}\nb.png,y\n"), r"from line 2 on .* \(field larger than field limit"),
+        (change("a.png,x\nb.png,y\n"), r"first line of .*captions\.csv is 'a\.png,x'; it must name the columns"),
+        (change("image;caption\na.png;x\nb.png;y\n"), r"is 'image;caption'; it must name .* with commas between"),
+        (change("image,caption,caption\na.png,x,y\n"), r"has the column caption twice; leave one"),
+        (change("image,caption\na.png,x\nb.png,\u200b\n"), r"line 3 of .*captions\.csv has no caption"),
+        (change("image,caption\na.png,re\0d\nb.png,x\n"), r"captions\.csv has zero bytes, as UTF-16 does; save it as"),
+        (encode("utf-16-le"), r"captions\.csv has zero bytes, as UTF-16 does; save it as comma-separated UTF-8"),
+        (encode("utf-16"), r"line 1 of .*captions\.csv is not in UTF-8; save it as comma-separated UTF-8"),
         (change("image,caption\n../a.png,x\n"), r"line 2 of .* points outside its folder \(\.\./a\.png\)"),
         (change("image,caption\nin/../../a.png,x\n"), r"line 2 of .* points outside its folder"),
         (change("image,caption\n/etc/a.png,x\n"), r"line 2 of .* points outside its folder \(/etc/a\.png\)"),
-        (lambda folder: (folder / "captions.csv").write_bytes(b"image,caption\na.png,gr\xf6sser\n"), r"save it as .*UTF-8"),
+        (
+            lambda folder: (folder / "captions.csv").write_bytes(b"image,caption\na.png,gr\xf6sser\n"),
+            r"line 2 .*save it as .*UTF-8",
+        ),
         (lambda folder: (folder / "b.png").write_bytes(b"no image"), r"b\.png in .* cannot be read as an image"),
     ],
 )
@@ -185,6 +204,22 @@ def test_what_cannot_be_right_is_refused_in_one_sentence(tmp_path, damage, sente
     with pytest.raises(InputError, match=sentence) as raised:
         Images(str(folder), root=str(tmp_path)).prepare_data()
     assert "\n" not in str(raised.value)
+
+
+def test_blank_lines_and_repeated_rows_change_nothing_and_a_caption_may_be_long(tmp_path):
+    folder = lay_out(tmp_path / "faces", [(f"{n}.png", "red hair " * (1100 if n == 3 else 1)) for n in range(10)])
+    table = folder / "captions.csv"
+    table.write_text(table.read_text().replace("\r\n", "\r\n\r\n") + "4.png,red hair\r\n")
+    found = source(folder, tmp_path)
+    samples = {level: texts for split in ("train", "test") for level, _, texts in content(found, split)}
+    assert samples[3][0] == ("red hair " * 1100).strip()
+    assert {*samples[4]} == {"red hair"}
+
+
+def test_a_caption_that_would_fill_the_memory_with_those_beside_it_is_refused(monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda name: 10)
+    with pytest.raises(InputError, match="a caption of 60 bytes, to which all 2 are filled up, takes more memory"):
+        encode_captions([["x" * 60], ["y"]])
 
 
 def test_unreadable_images_are_left_out_with_their_captions(tmp_path):

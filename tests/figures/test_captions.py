@@ -81,12 +81,26 @@ def test_a_text_may_be_longer_than_those_of_the_training() -> None:
 
 
 def test_texts_that_cannot_be_read_are_refused() -> None:
-    with pytest.raises(InputError, match="--text is empty; write a caption"):
-        made(text=["red", " "])
+    for blank in (" ", "\u200b", "\x1b"):
+        with pytest.raises(InputError, match="--text is empty; write a caption"):
+            made(text=["red", blank])
+    for odd in ("red \udcff", "red\0hair"):  # what a terminal of another encoding gives
+        with pytest.raises(InputError, match=r"--text is 'red.*', which is no text in UTF-8; write it anew"):
+            made(text=[odd])
     model: Any = Reader()
     model.text_encoder = CharCNNRNN(4, (4, 4, 4), 48)
     with pytest.raises(InputError, match="nothing in the caption '猫' is in the alphabet"):
         made(model=model, text=["red", "猫"])
+
+
+def test_texts_are_of_any_script_on_one_line_and_of_any_length() -> None:
+    arabic, long = "\u0634\u0639\u0631 \u0623\u062d\u0645\u0631", "red hair " * 1100
+    texts = ["\u8d64\u3044 \n \u9aea", "\U0001f389 red", arabic, "x \x1b[31m", long]
+    _, given, figure = made(text=texts)
+    assert [decode_caption(row) for row in given[::8]] == [" ".join(text.split()) for text in texts]
+    assert row_names(figure)[:4] == ["\u8d64\u3044 \u9aea", texts[1], texts[2], "x \\x1b[31m"]
+    assert len(row_names(figure)[4]) < 120
+    assert len(title(made(text=[texts[0], texts[4]], along=True)[2])) < 250
 
 
 @pytest.mark.parametrize("data", [Captioned(), ByName()], ids=["alone", "by name"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from lightning_gans import GANCLS, MLP, AttributeCondition, Batch, Conditioned, InputError, LabelCondition
+from lightning_gans.text import CharCNNRNN, StoredEmbeddings
 from tests.games.gan_cls import CLASSES, WIDTH, make_gan_cls
 from tests.helpers import COMMON, Noise, arguments, fit, furthest, matters, record_arguments, record_turns, sgd_step, state
 
@@ -125,6 +128,55 @@ def test_texts_of_the_first_half_are_paired_with_those_of_the_second(n: int) -> 
     between = make_gan_cls(beta=0.25).between(t)
     pairs = {1: [], 2: [(0, 1)], 5: [(0, 3), (1, 4)], 6: [(0, 3), (1, 4), (2, 5)]}[n]
     assert between[:, 0].tolist() == [0.75 * a + 0.25 * b for a, b in pairs]
+
+
+class Named:
+    """Data with two captions an image."""
+
+    name, splits = "birds", ("train", "test")
+
+    def __init__(self, *texts: str, kind: str = "captions") -> None:
+        self.condition_kinds = {kind: None}
+        self.codes = coded(*texts).to(torch.uint8)
+
+    def caption_codes(self, split: str) -> Tensor | None:
+        return self.codes[None] if split == "test" else self.codes[:1, None]
+
+
+def checked(text_encoder: nn.Module, data: Any) -> None:
+    told(text_encoder=text_encoder)._check_captions(data)
+
+
+def test_captions_that_the_encoder_cannot_read_are_refused_before_training(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", captions=["red hair", "blue hair"], embeddings=np.eye(2, 256))
+    stored, letters = StoredEmbeddings(tmp_path / "e.npz"), CharCNNRNN(256, (4, 4, 4), 48)
+    for encoder in (stored, letters, Bytes()):
+        checked(encoder, Named("red hair", "blue hair"))
+    with pytest.raises(InputError, match=r"no embedding of the caption 'green' .*add it to the file|no embedding.*green"):
+        checked(stored, Named("red hair", "green"))
+    checked(letters, Named("red hair", "green"))
+    for texts in (["\u9aea", "red"], ["red", "\u9aea"]):
+        with pytest.raises(InputError, match="nothing in the caption '\u9aea' is in the alphabet"):
+            checked(letters, Named(*texts))
+    checked(letters, Named("\u9aea", kind="labels"))
+    checked(letters, None)
+
+
+def test_an_encoder_of_other_data_is_said(recwarn: pytest.WarningsRecorder) -> None:
+    encoder = CharCNNRNN(256, (4, 4, 4), 48)
+    for of in ("", "birds"):
+        encoder.dataset = of
+        checked(encoder, Named("red"))
+    assert not recwarn.list
+    encoder.dataset = "anime"
+    with pytest.warns(UserWarning, match="the text encoder was trained on anime, and may not tell the captions of birds apart"):
+        checked(encoder, Named("red"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_labels_for_an_encoder_of_captions_are_refused_before_training() -> None:
+    with pytest.raises(InputError, match=r"captions must be byte codes, .*; set data\.condition to captions"):
+        fit(told(text_encoder=CharCNNRNN(256, (4, 4, 4), 48)), 1)
 
 
 def told(**settings: Any) -> GANCLS:

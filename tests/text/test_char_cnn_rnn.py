@@ -78,9 +78,11 @@ def test_captions_that_are_too_long_are_cut_with_one_warning() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("text", ["", "  ", "\u4e2d\u6587", "\u00e9 \u00e8", "\u2603 " * 30 + "face"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "\u200b", "\u9aea" * 10_000, "\u4e2d\u6587", "\u00e9 \u00e8", "\u2603 " * 30 + "face"]
+)
 def test_a_caption_of_which_nothing_is_read_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"caption is empty; write one|Latin letters"):
+    with pytest.raises(InputError, match=r"caption is empty; write a caption|Latin letters"):
         small().check_caption(text)
     small().check_caption(f"hair {text[:20]}")
 
@@ -95,6 +97,9 @@ def test_captions_of_another_kind_or_empty_are_refused() -> None:
     encoder.check(encoder.example(3))
     with pytest.raises(InputError, match="caption 1 is empty"):
         encoder.check(codes * torch.tensor([[1], [0]]))
+    unread = torch.tensor([[*"\u9aea \u9aea".encode()]])
+    with pytest.raises(InputError, match="nothing in the caption '\u9aea \u9aea' is in the alphabet"):
+        encoder.check(torch.cat([torch.nn.functional.pad(codes, (0, 1))[:, :7], unread]))
 
 
 @pytest.mark.parametrize(

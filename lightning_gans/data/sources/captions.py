@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -15,11 +16,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from lightning_gans.data.archive import ARCHIVES
-from lightning_gans.data.captioned import describe_split, tested, tidy
+from lightning_gans.data.captioned import describe_split, tested
 from lightning_gans.data.container import Container
 from lightning_gans.data.description import Description, Preview
 from lightning_gans.data.source import Request, Samples, encode_captions
 from lightning_gans.data.sources.files import Files
+from lightning_gans.data.written import brief, is_blank, tidy
 from lightning_gans.errors import InputError
 
 _TABLE = "captions.csv"
@@ -106,33 +108,57 @@ class Captions(Files):
 
     def _rows(self, container: Container) -> Iterator[tuple[str, str, str]]:
         """Image, caption and class of every row, the class empty where there is no such column."""
-        try:
-            text = container.read(_TABLE).decode("utf-8-sig")
-            reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-            columns, rows = list(reader.fieldnames or ()), [(reader.line_num, row) for row in reader]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{self._file} cannot be read ({error}); save it as comma-separated UTF-8") from error
+        (_, columns), *rows = self._lines(container) or [(1, [""])]
         needed = [column for column in ("image", "caption", "class") if column in columns]
         if needed[:2] != ["image", "caption"]:
-            raise InputError(f"{self._file} has the columns {', '.join(columns)}; it needs image and caption, perhaps class")
+            raise InputError(
+                f"the first line of {self._file} is {brief(','.join(columns))}; it must name the columns image and caption, "
+                "perhaps class, with commas between"
+            )
+        twice = next((column for column in needed if columns.count(column) > 1), None)
+        if twice is not None:
+            raise InputError(f"{self._file} has the column {twice} twice; leave one, and write further captions in rows below")
         if not rows:
             raise InputError(f"{self._file} lists no image; add rows of {','.join(needed)}")
         there = {unicodedata.normalize("NFC", name): name for name in container.names}
         for line, row in rows:
             where = f"line {line} of {self._file}"
-            if None in row:
+            if len(row) > len(columns):
                 raise InputError(f"{where} has more than {len(columns)} fields; put a caption with commas in double quotes")
-            fields = {column: tidy(row[column] or "") for column in needed}
-            empty = next((column for column, text in fields.items() if not text), None)
+            written = dict(zip_longest(columns, row, fillvalue=""))
+            fields = {column: tidy(written[column]) for column in needed}
+            empty = next((column for column, text in fields.items() if is_blank(text)), None)
             if empty is not None:
                 raise InputError(f"{where} has no {empty}; write one, or remove the row")
-            image = PurePosixPath(row["image"].strip().replace("\\", "/"))
+            image = PurePosixPath(written["image"].strip().replace("\\", "/"))
             if image.is_absolute() or ".." in image.parts:
                 raise InputError(f"{where} points outside its folder ({image}); move the image there")
             stored = there.get(unicodedata.normalize("NFC", str(image)))
             if stored is None:
                 raise InputError(f"{where} has a caption for {image}, which is not there; add the image, or remove the row")
             yield stored, fields["caption"], fields.get("class", "")
+
+    def _lines(self, container: Container) -> list[tuple[int, list[str]]]:
+        """The fields of every row that is not empty, the columns' names first, with the number of its last line."""
+        raw = container.read(_TABLE)
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = raw[: error.start].count(b"\n") + 1
+            raise InputError(f"line {line} of {self._file} is not in UTF-8; save it as comma-separated UTF-8") from error
+        if "\0" in text:
+            raise InputError(f"{self._file} has zero bytes, as UTF-16 does; save it as comma-separated UTF-8")
+        reader, last, lines = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True), 0, []
+        try:
+            for fields in reader:
+                last = reader.line_num
+                lines.append((last, fields))
+        except csv.Error as error:
+            raise InputError(
+                f"the row from line {last + 1} on of {self._file} cannot be read ({error}); close its double quotes, and write "
+                "one within a caption twice"
+            ) from error
+        return [(line, fields) for line, fields in lines if fields]
 
     @property
     def _file(self) -> Path:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lightning_gans.data.captioned import tidy
 from lightning_gans.data.container import Container
 from lightning_gans.data.description import part_of
 from lightning_gans.data.folder import fingerprint
 from lightning_gans.data.source import Samples, Source, encode_captions, stamp
+from lightning_gans.data.written import tidy
 from lightning_gans.errors import InputError
 
 _BASES = ("coco/", "COCO/", "")

@@ -6,6 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lightning_gans.data.written import brief
 from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.subject import COLUMNS, Subject
@@ -50,7 +51,7 @@ def _between(subject: Subject) -> Figure:
     t = torch.linspace(0, 1, COLUMNS)
     ways = torch.lerp(first, last, t[:, None]).repeat(count, 1)
     made = subject.decode_under(_latents(subject, count).repeat_interleave(COLUMNS, dim=0), ways)
-    title = f"from {subject.text[0]!r} to {subject.text[1]!r} by column, latent by row, {subject.name}"
+    title = f"from {brief(subject.text[0])} to {brief(subject.text[1])} by column, latent by row, {subject.name}"
     return plots.table(made.unflatten(0, (-1, COLUMNS)), [f"{by:.2f}" for by in t.tolist()], title)
 
 
