@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -74,16 +75,7 @@ def write_film(frames: Sequence[tuple[int, Image.Image]], file: Path, seconds: f
     """
     if file.suffix not in SUFFIXES:
         raise InputError(f"{file} is no film; call it {', '.join(f'{file.stem}{suffix}' for suffix in SUFFIXES)}")
-    if not 0 < seconds < 3600:
-        raise InputError(f"--seconds is {seconds:g}, but a film takes more than none and less than 3600; give another")
-    pictures = [picture for _, picture in frames]
-    shares = [1] * (len(pictures) - 1) + [1 + len(pictures) // 6]
-    each = seconds / sum(shares)
-    if file.suffix == ".mp4":
-        counts = [max(1, round(share * each * _RATE)) for share in shares]
-        content = _video(list(itertools.chain.from_iterable(map(itertools.repeat, pictures, counts))))
-    else:
-        content = _animated(pictures, [max(_SHORTEST, 10 * round(100 * share * each)) for share in shares], file.suffix)
+    content = encoded(frames, file.suffix, seconds)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".") as scratch:
@@ -91,6 +83,29 @@ def write_film(frames: Sequence[tuple[int, Image.Image]], file: Path, seconds: f
             os.replace(Path(scratch, file.name), file)
     except OSError as error:
         raise InputError(f"{file} cannot be written ({error.strerror}); set --out to a place of yours") from error
+
+
+def encoded(frames: Sequence[tuple[int, Image.Image]], suffix: str, seconds: float, quality: int | None = None) -> bytes:
+    """What ``write_film`` writes.
+
+    Args:
+        frames: (step, picture).
+        suffix: one of ``SUFFIXES``.
+        seconds: how long it takes.
+        quality: of WebP, 0 to 100; none for pictures as they are.
+
+    Raises:
+        InputError: there is no ``ffmpeg`` for a video, or the film takes no time.
+    """
+    if not 0 < seconds < 3600:
+        raise InputError(f"--seconds is {seconds:g}, but a film takes more than none and less than 3600; give another")
+    pictures = [picture for _, picture in frames]
+    shares = [1] * (len(pictures) - 1) + [1 + len(pictures) // 6]
+    each = seconds / sum(shares)
+    if suffix == ".mp4":
+        counts = [max(1, round(share * each * _RATE)) for share in shares]
+        return _video(list(itertools.chain.from_iterable(map(itertools.repeat, pictures, counts))))
+    return _animated(pictures, [max(_SHORTEST, 10 * round(100 * share * each)) for share in shares], suffix, quality)
 
 
 def _of_points(folder: Path, kind: str, times: Sequence[tuple[int, Tensor]]) -> list[tuple[int, Image.Image]]:
@@ -126,12 +141,13 @@ def _columns(count: int) -> int:
     return count // rows if rows > 1 or count < 4 else math.isqrt(count - 1) + 1
 
 
-def _animated(pictures: Sequence[Image.Image], milliseconds: list[int], suffix: str) -> bytes:
-    """A GIF, or a WebP without a loss."""
+def _animated(pictures: Sequence[Image.Image], milliseconds: list[int], suffix: str, quality: int | None) -> bytes:
+    """A GIF or a WebP."""
     if all(_is_grey(picture) for picture in pictures):  # every grey has a place in a palette, which colours are fitted to
         pictures = [picture.convert("L") for picture in pictures]
-    written, settings = io.BytesIO(), {"lossless": True} if suffix == ".webp" else {"optimize": True}
-    first, *others = pictures
+    of_webp: dict[str, Any] = {"lossless": True} if quality is None else {"quality": quality, "method": 4}
+    settings: dict[str, Any] = of_webp if suffix == ".webp" else {"optimize": True}
+    written, (first, *others) = io.BytesIO(), pictures
     first.save(written, suffix[1:], save_all=True, append_images=others, duration=milliseconds, loop=0, **settings)
     return written.getvalue()
 

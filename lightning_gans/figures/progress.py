@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -73,8 +75,11 @@ class Progress:
         return [time for time in times if time[1].shape == times[-1][1].shape]  # resumed with other settings of pictures
 
     def times(self, kind: str) -> list[tuple[int, Tensor]]:
-        """(step, what was kept) of every time, as far as it is of the shape of the last."""
-        kept = [(_step(file), self._time(file, changes=False)[1]) for file in self._files(kind)]
+        """(step, what was kept) of every time, as far as it can be read and is of the shape of the last."""
+        kept = []
+        for file in self._files(kind):
+            with suppress(OSError, ValueError, KeyError, BadZipFile):
+                kept.append((_step(file), self._time(file, changes=False)[1]))
         return [time for time in kept if time[1].shape == kept[-1][1].shape]  # resumed with other settings of pictures
 
     @staticmethod

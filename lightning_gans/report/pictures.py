@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from lightning_gans.errors import InputError
+from lightning_gans.figures.film import encoded, frames
 from lightning_gans.figures.kinds import KINDS, OVER_TRAINING
-from lightning_gans.report.films import frames, write_film
 from lightning_gans.report.reading import Run
 
 _OF_A_STEP = re.compile(r"(.+)_(\d{7,})")
@@ -105,14 +105,11 @@ class Album:
 
     @cached_property
     def frames(self) -> list[tuple[int, Image.Image]]:
-        """Step and picture of each time; none where there are fewer than two. Damaged ones are left out, and said."""
-        found: dict[int, Image.Image] = {}
-        for one in self.run.way:
-            drawn, files = frames(one.folder), len([*one.folder.glob("pictures/samples_[0-9]*.png")])
-            if missing := files - len(drawn):
-                self._problems.append(f"{missing} of {files} pictures of its film cannot be read and are left out")
-            found.update(drawn)
-        return sorted(found.items()) if len(found) > 1 else []
+        """Step and picture of each time that was kept; none where there are fewer than two."""
+        try:
+            return frames(self.run.folder)
+        except InputError:
+            return []
 
     def shown(self, size: Size) -> dict[str, Picture]:
         """The last picture of each kind."""
@@ -126,10 +123,8 @@ class Album:
         chosen = _spread(self.frames, size.film_frames)
         last = _shrunk(chosen[-1][1], size.film_width)
         small = [(step, _shrunk(picture, size.film_width).resize(last.size)) for step, picture in chosen]
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "film.webp")
-            write_film(small, file, min(_MOST_SECONDS, _SECONDS_OF_A_FRAME * (len(small) + 2)))
-            address = _address(file.read_bytes())
+        seconds = min(_MOST_SECONDS, _SECONDS_OF_A_FRAME * (len(small) + 2))
+        address = _address(encoded(small, ".webp", seconds, size.quality))
         still = _embedded(last, chosen[-1][0], Size(size.film_width, size.quality))
         return Picture(address, *last.size, chosen[-1][0], still.address)
 

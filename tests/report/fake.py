@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from PIL import Image
 
 from lightning_gans.evaluation import records
+from lightning_gans.figures.progress import OF_FILM, Progress
 
 HOW = {
     "num_samples": 100,
@@ -70,5 +72,7 @@ def leave_pictures(folder: Path, steps: list[int], zoom: int = 35) -> None:
     for step in steps:
         pixels = np.random.default_rng(step).integers(0, 255, (12, 12, 3), dtype=np.uint8).repeat(zoom, 0).repeat(zoom, 1)
         Image.fromarray(pixels).save(folder / "pictures" / f"samples_{step:07d}.png")
+        small = torch.from_numpy(pixels[::zoom, ::zoom].copy()).permute(2, 0, 1)
+        Progress(folder / "pictures").add(f"samples{OF_FILM}", step, small.repeat(25, 1, 1, 1))
     for kind in ("interpolations", "samples_over_training"):
         Image.new("RGB", (600, 200), "orange").save(folder / "pictures" / f"{kind}.png")
