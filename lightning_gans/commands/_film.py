@@ -9,14 +9,15 @@ from lightning_gans.errors import InputError
 from lightning_gans.figures.film import FILMED, frames, write_film
 from lightning_gans.running.place import of_checkpoint
 
-NAME = "film"
+FILM = "film"
 
 
-def main(args: list[str]) -> None:
+def make_film(args: list[str]) -> None:
     """``lightning figure film RUN_FOLDER``: a GIF, WebP or MP4 of what the run has kept as its training went on."""
-    parser = argparse.ArgumentParser("lightning figure film", description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("run", nargs="?", type=Path, metavar="RUN_FOLDER", help="such as runs/gaan_digits/version_0")
-    parser.add_argument("--ckpt_path", type=Path, metavar="FILE", help="a checkpoint in the run's folder, instead of that")
+    parser = argparse.ArgumentParser("lightning figure film", description=make_film.__doc__, allow_abbrev=False)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("run", nargs="?", type=Path, metavar="RUN_FOLDER", help="such as runs/gaan_digits/version_0")
+    which.add_argument("--ckpt_path", type=Path, metavar="FILE", help="a checkpoint in the run's folder, instead of that")
     out_help = "ends in .gif, .webp or .mp4; pictures/film.gif in the run's folder where none"
     parser.add_argument("--out", type=Path, metavar="FILE", help=out_help)
     parser.add_argument("--seconds", type=float, default=6.0, help="how long it takes (default: %(default)s)")
@@ -24,7 +25,7 @@ def main(args: list[str]) -> None:
     given = parser.parse_args(args)
     run = _run(given.run, given.ckpt_path)
     of_kind = "" if given.kind == "samples" else f"_{given.kind}"
-    file = given.out or run / "pictures" / f"{NAME}{of_kind}.gif"
+    file = given.out or run / "pictures" / f"{FILM}{of_kind}.gif"
     pictures = frames(run, given.kind)
     write_film(pictures, file, given.seconds)
     print(f"{len(pictures)} pictures, from step {pictures[0][0]} to {pictures[-1][0]}, are in {file}")
@@ -32,8 +33,6 @@ def main(args: list[str]) -> None:
 
 def _run(folder: Path | None, ckpt_path: Path | None) -> Path:
     """The folder of the run that is meant."""
-    if (folder is None) == (ckpt_path is None):
-        raise InputError("a film is of one run; give its folder, or --ckpt_path of a checkpoint in it")
     if folder is not None:
         if not folder.is_dir():
             raise InputError(f"there is no folder {folder}; give that of a run, such as runs/gaan_digits/version_0")

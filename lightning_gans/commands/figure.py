@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from lightning_gans.commands import _film
+from lightning_gans.commands._film import FILM, make_film
 from lightning_gans.commands._pictures import save_and_say
 from lightning_gans.errors import InputError
 from lightning_gans.evaluation.samples.drawing import evaluating
@@ -21,11 +21,11 @@ _OF_KINDS = ("without", "terms", "along", "text")  # and those of some kinds alo
 
 def main(args: list[str]) -> None:
     """``lightning figure KIND --ckpt_path FILE``: further options, such as ``--data.root``, change the stored config."""
-    if args[:1] == [_film.NAME]:
-        _film.main(args[1:])
+    if args[:1] == [FILM]:
+        make_film(args[1:])
         return
     parser = argparse.ArgumentParser("lightning figure", description=main.__doc__, allow_abbrev=False)
-    parser.add_argument("kind", metavar="KIND", help=", ".join([*KINDS, f"{_film.NAME} (see lightning figure film --help)"]))
+    parser.add_argument("kind", metavar="KIND", help=", ".join([*KINDS, f"{FILM} (see lightning figure film --help)"]))
     parser.add_argument("--ckpt_path", type=Path, required=True, metavar="FILE", help="of the trained model")
     parser.add_argument("--out", type=Path, metavar="FILE", help="PNG to write; beside the checkpoint where none")
     parser.add_argument("--seed", type=int, help="of the noise; that of the run's own pictures where none")

@@ -103,7 +103,7 @@ def test_captions_and_attributes_go_there_and_back() -> None:
         with pytest.raises(InputError, match="other attributes than rows of 3 zeros and ones"):
             as_conditions({"attributes": wrong}, 1, Faces())
     for caption in ("", " ", 3):
-        with pytest.raises(InputError, match="an empty caption; write one"):
+        with pytest.raises(InputError, match=r"a caption in the latent is empty; write a caption|captions that are no texts"):
             as_conditions({"captions": [caption]}, 1, Captioned())
 
 

@@ -221,7 +221,7 @@ def test_captions_are_written_and_an_empty_one_gets_a_sentence(opened: Any) -> N
         assert "“blue hair”" in page.of.inner_text(".said")
         page.do("fill", "#captions textarea", " ")
         page.do("click", "#caption")
-        assert "empty caption; write one" in page.of.inner_text(NOTICE)
+        assert "is empty; write a caption" in page.of.inner_text(NOTICE)
         page.do("click", "#theirs")
         assert page.of.is_hidden("#notice")
 

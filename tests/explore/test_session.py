@@ -208,7 +208,7 @@ def test_images_are_made_of_a_caption(data: Any) -> None:
     assert bytes(codes[0].tolist()).rstrip(b"\0") == b"blue hair"
     assert it.read(json.dumps(it.written(asked.latent, asked.condition))).condition == asked.condition
     for text in ("", "  "):
-        with pytest.raises(InputError, match="the condition has an empty caption; write one"):
+        with pytest.raises(InputError, match="a caption in the condition is empty; write a caption"):
             it.draw(0, {"captions": text})
 
 

@@ -217,8 +217,10 @@ def test_the_command_finds_the_run_by_its_folder_or_a_checkpoint(
     checkpoint = of_images / "checkpoints" / "step=12.ckpt"
     main(["film", "--ckpt_path", str(checkpoint), f"--out={tmp_path / 'it.webp'}", "--seconds=2"])
     assert (tmp_path / "it.webp").is_file()
+    with pytest.raises(SystemExit):
+        main(["film"])
+    assert "RUN_FOLDER --ckpt_path is required" in capsys.readouterr().err
     for wrong, said in (
-        ([], "of one run"),
         ([str(tmp_path / "nowhere")], "there is no folder"),
         (["--ckpt_path", str(tmp_path / "lone.ckpt")], "is not in the folder of a run"),
     ):
