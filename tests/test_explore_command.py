@@ -91,7 +91,7 @@ def test_models_are_served_with_what_predicts_them(
     assert [it.name for it in explorers] == ["mine", "other"]
     assert [it.count for it in explorers] == [9, 9]
     assert commands[1] == f"lightning predict --ckpt_path {files[1]} --data.latents latent.json {CPU}"
-    assert re.search(r"the page is at http://127\.0\.0\.1:\d+, for this machine alone; Ctrl-C ends it", capsys.readouterr().out)
+    assert re.search(r"for this machine alone, until Ctrl-C: http://127\.0\.0\.1:\d+\n", capsys.readouterr().out)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -42,7 +42,7 @@ def main(args: list[str]) -> None:
     port = listening.getsockname()[1]
     if given.port not in (0, port):
         print(f"port {given.port} is taken, the next free one is {port}")
-    print(f"the page is at http://{HOST}:{port}, for this machine alone; Ctrl-C ends it", flush=True)
+    print(f"for this machine alone, until Ctrl-C: http://{HOST}:{port}", flush=True)
     serve(make_app(explorers, commands), listening)
 
 
