@@ -19,7 +19,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.evaluation.samples.drawing import private_streams
 from lightning_gans.export.folder import AVERAGED, CONFIG, WEIGHTS, read_manifest, read_part
 from lightning_gans.restore import Weights, put_weights
-from lightning_gans.text import CharCNNRNN, StoredEmbeddings
+from lightning_gans.text import CharCNNRNN, TextEncoder
 
 
 def load_exported(folder: str | Path, weights: Weights = "raw", trusted: bool = False) -> LightningModule:
@@ -67,16 +67,16 @@ def text_encoder_of(model: Any) -> dict[str, Any] | None:
     """How a text encoder is made whose weights are those of the model, instead of out of a file; ``None`` where there is none.
 
     Raises:
-        InputError: captions are looked up in a file.
+        InputError: captions are looked up, or read by an encoder of others.
     """
     encoder = getattr(model, "text_encoder", None)
-    if isinstance(encoder, StoredEmbeddings):
-        raise InputError(
-            f"{type(model).__name__} looks captions up in a file of embeddings, which an export cannot have; train it with a "
-            "text encoder of lightning text-encoder"
-        )
-    if not isinstance(encoder, CharCNNRNN):
+    if not isinstance(encoder, TextEncoder):
         return None
+    if not isinstance(encoder, CharCNNRNN):
+        raise InputError(
+            f"{type(model).__name__} reads captions by {encoder.name}, out of files which an export cannot have; train it "
+            "with a text encoder of lightning text-encoder without --texts"
+        )
     sizes = {"width": encoder.width, "channels": list(encoder.channels), "length": encoder.length}
     return {"class_path": "lightning_gans.CharCNNRNN", "init_args": sizes}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -45,8 +46,7 @@ def write(ckpt_path: Path, to: Path, options: list[str], onnx: bool = False) -> 
         raise InputError(f"{type(model).__name__} makes no samples, which an export has to show; give another checkpoint")
     encoder, average, step = text_encoder_of(model), averaged(model, stored), stored["global_step"]
     with torch.no_grad(), private_streams():
-        text: str = stored["config"]
-        config = yaml.safe_load(text)
+        config = yaml.safe_load(stored["config"])
         run, records = run_of(ckpt_path, step)
         source = source_of(config)
         count = _POINTS if isinstance(source, Points) else _IMAGES
@@ -55,7 +55,7 @@ def write(ckpt_path: Path, to: Path, options: list[str], onnx: bool = False) -> 
         known = About(model, config, step, samples, condition, run, records, source, average is not None, onnx)
         about = {"model": type(model).__name__, "step": step, **({"text_encoder": encoder} if encoder else {})}
         with at.written(to, about) as place:
-            (place / at.CONFIG).write_text(text)
+            (place / at.CONFIG).write_text(yaml.safe_dump(_for_others(config), sort_keys=False))
             (place / at.WEIGHTS).write_bytes(to_bytes(stored["state_dict"]))
             if average is not None:
                 (place / at.AVERAGED).write_bytes(to_bytes(average))
@@ -68,6 +68,17 @@ def write(ckpt_path: Path, to: Path, options: list[str], onnx: bool = False) -> 
             (place / at.CARD).write_text(card(known))
             (place / at.LICENCE).write_text(_licence())
             _draw(known, data, place / at.SAMPLES)
+
+
+def _for_others(config: dict[str, Any]) -> dict[str, Any]:
+    """A config without the folders of the one who trained by it."""
+    of_ones_own = {"trainer": "default_root_dir", "data": "root"}
+    return {
+        part: {name: value for name, value in settings.items() if name != of_ones_own.get(part)}
+        if isinstance(settings, dict)
+        else settings
+        for part, settings in config.items()
+    }
 
 
 def _draw(about: About, data: Images, file: Path) -> None:

@@ -105,7 +105,8 @@ def write_checkpoint(kind: str, folder: Path, **others: Any) -> Path:
             state[name] = torch.rand_like(value)
         elif name.startswith("generator.") and value.dim() > 1:
             state[name] = torch.randn_like(value)  # so that there is something to be seen
-    config = {"seed_everything": 3, "model": settings, "data": data}
+    places = {"trainer": {"max_steps": 7, "default_root_dir": str(folder)}}
+    config = {"seed_everything": 3, "model": settings, "data": data, **places}
     stored = {
         "state_dict": state,
         "global_step": STEP,
