@@ -37,18 +37,16 @@ def save(figure: Figure, file: Path) -> None:
 
 def to_bytes(images: Tensor) -> Tensor:
     """uint8 by rounding, of any images: what is beyond [-1, 1] is clipped, what is not a number is black; bytes stay."""
-    if images.dtype == torch.uint8:
-        return images
-    return ((images.float() + 1) * 127.5 + 0.5).nan_to_num(0.0).floor().clamp(0, 255).to(torch.uint8)
+    levels = ((images.float() + 1) * 127.5 + 0.5).nan_to_num(0.0).floor().clamp(0, 255).to(torch.uint8)
+    return images if images.dtype == torch.uint8 else levels
 
 
 def save_grid(images: Tensor, file: Path, columns: int | None = None) -> None:
     """Write images ``(N, C, H, W)`` in [-1, 1] as one PNG without a title, in rows of ``columns`` (a square if not given)."""
-    columns = columns or max(1, round(len(images) ** 0.5))
     pixels = to_bytes(images).cpu()
     if images.shape[-1] < 16:  # a pixel of the 8x8 digits would not be seen
         pixels = pixels.repeat_interleave(4, -1).repeat_interleave(4, -2)
-    grid = make_grid(pixels, columns, padding=1, pad_value=128)
+    grid = make_grid(pixels, columns or max(1, round(len(images) ** 0.5)), padding=1, pad_value=128)
     Image.fromarray(grid.permute(1, 2, 0).numpy()).save(file)
 
 
@@ -101,7 +99,7 @@ def table(images: Tensor, columns: Sequence[str], title: str, rows: Sequence[str
     """
     _, count, _, height, width = images.shape
     longest, widest = (max((len(line) for name in names for line in name.split("\n")), default=0) for names in (columns, rows))
-    zoom, margin, slanted = max(1, round(56 / height)), 10, max(110, 20 + 6 * longest) if columns else 0
+    zoom, margin, slanted = max(1, round(56 / height)), 10, 20 + 6 * longest if columns else 0
     left = margin + (12 + 7 * widest if rows else 0)
     framed = torch.nn.functional.pad(to_bytes(images).cpu(), (0, 3, 0, 3), value=255)
     pixels = framed.repeat_interleave(zoom, -2).repeat_interleave(zoom, -1).expand(-1, -1, 3, -1, -1)
