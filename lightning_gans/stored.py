@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from torch import nn
 
 from lightning_gans.checkpoints import check_sums
 from lightning_gans.errors import InputError
+from lightning_gans.whole_files import write_whole
 
 _ROUNDED = ".safetensors"
 SUFFIXES = (".pt", _ROUNDED)
@@ -74,10 +73,7 @@ def write_stored(content: Mapping[str, Any], path: Path, what: str) -> None:
     """
     written = _as_bytes(content, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
-            Path(scratch, path.name).write_bytes(written)
-            os.replace(Path(scratch, path.name), path)
+        write_whole(path, written)
     except OSError as error:
         raise InputError(f"cannot write the {what} {path} ({error.strerror}); set out to a place of yours") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning_gans.commands._recipes import read_recipe
+from lightning_gans.evaluation.features.classifiers import name_of
 from lightning_gans.evaluation.features.recipes import RECIPES, Recipe
 from lightning_gans.evaluation.features.training import train_classifier
 
@@ -23,5 +24,4 @@ def main(args: list[str]) -> None:
 
 
 def _usual(asked: Any) -> Recipe:
-    few = Recipe(asked.dataset, asked.colour_of, asked.image_size)
-    return RECIPES.get(few.name, Recipe(asked.dataset))
+    return RECIPES.get(name_of(asked.dataset, asked.colour_of, asked.image_size), Recipe(asked.dataset))

@@ -17,6 +17,7 @@ from lightning_gans.dashboards.measures import check_measure, chosen
 from lightning_gans.dashboards.sweeps import Method, Parameter, Sweep
 from lightning_gans.dashboards.views import Comparison
 from lightning_gans.errors import InputError
+from lightning_gans.whole_files import write_whole
 
 
 def main(args: list[str]) -> None:
@@ -109,8 +110,7 @@ def _write(file: Path, text: str) -> None:
         InputError: it cannot be written there.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        write_whole(file, text.encode())
     except OSError as error:
         raise InputError(f"{file} cannot be written ({error.strerror}); set --out elsewhere") from error
     print(f"written to {file}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning_gans.errors import InputError
 from lightning_gans.report.page import MARK, make_page
 from lightning_gans.report.reading import read_runs
+from lightning_gans.whole_files import write_whole
 
 _HEAD = 4096  # bytes in which the mark of a report is
 
@@ -52,10 +53,7 @@ def _refuse(file: Path) -> None:
 
 def _write(page: str, file: Path) -> None:
     """All of it or nothing."""
-    scratch = file.with_name(f"{file.name}.tmp")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(page, encoding="utf-8")
-        scratch.replace(file)
+        write_whole(file, page.encode())
     except OSError as error:
         raise InputError(f"{file} cannot be written ({error.strerror}); set --out to a file elsewhere") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import os
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +23,7 @@ from lightning_gans.errors import InputError
 from lightning_gans.figures import plots
 from lightning_gans.figures.kinds import KINDS
 from lightning_gans.figures.progress import OF_FILM, Progress
+from lightning_gans.whole_files import write_whole
 
 FILMED = tuple(name for name, kind in KINDS.items() if hasattr(kind, "frame"))
 """The kinds of pictures that there are films of."""
@@ -77,10 +77,7 @@ def write_film(frames: Sequence[tuple[int, Image.Image]], file: Path, seconds: f
         raise InputError(f"{file} is no film; call it {', '.join(f'{file.stem}{suffix}' for suffix in SUFFIXES)}")
     content = encoded(frames, file.suffix, seconds)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".") as scratch:
-            Path(scratch, file.name).write_bytes(content)
-            os.replace(Path(scratch, file.name), file)
+        write_whole(file, content)
     except OSError as error:
         raise InputError(f"{file} cannot be written ({error.strerror}); set --out to a place of yours") from error
 

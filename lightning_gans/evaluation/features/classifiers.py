@@ -123,7 +123,7 @@ class Classifier(nn.Module):
         self.network = ARCHITECTURES[architecture](shape)
         self.dim = self.network.dim
         self.head = nn.Linear(self.dim, len(classes))
-        called = f"{dataset}{f'_{colour_of}' if colour_of else ''}{image_size or ''}"
+        called = name_of(dataset, colour_of, image_size)
         self.name = f"{architecture}_{re.sub('[^a-z0-9]+', '_', called.lower())}"
         self.key = f"fd_{self.name.replace('fid', 'f_id')}"
         self.test_error = self.majority_error = math.nan
@@ -164,6 +164,11 @@ class Classifier(nn.Module):
             )
         with torch.autocast(images.device.type, enabled=False):
             return self.network(images.float())
+
+
+def name_of(dataset: str, colour_of: str | None = None, image_size: int | None = None) -> str:
+    """Of what a classifier tells apart: dataset, noun and an unusual size, such as ``anime_hair32``."""
+    return f"{dataset}{f'_{colour_of}' if colour_of else ''}{image_size or ''}"
 
 
 def load_classifier(path: str | Path, max_error: float | None = None) -> Classifier:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_gans.data.source import decode_caption
 from lightning_gans.errors import InputError
 
 COLOURS = (
@@ -26,6 +27,11 @@ def colour_in(captions: Iterable[str], noun: str) -> str | None:
     before = re.compile(rf"\b((?:{_BEFORE} )*){re.escape(noun)}\b")
     named = {word for caption in captions for words in before.findall(caption.lower()) for word in words.split()} - _LENGTHS
     return named.pop() if len(named) == 1 and named <= {*COLOURS} else None
+
+
+def colours_asked(captions: Tensor, noun: str) -> list[str | None]:
+    """``colour_in`` of each of some captions, int64 ``(N, L)`` of bytes."""
+    return [colour_in([decode_caption(row)], noun) for row in captions.tolist()]
 
 
 def colours_named(captions: Iterable[Sequence[str]], noun: str) -> tuple[str, ...]:

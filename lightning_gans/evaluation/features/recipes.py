@@ -51,12 +51,6 @@ class Recipe:
     seed: int = 0
     max_error: float = 0.005
 
-    @property
-    def name(self) -> str:
-        """Of what is told apart: dataset, noun and size, such as ``anime_hair32``."""
-        colours = f"_{self.colour_of}" if self.colour_of else ""
-        return f"{self.dataset}{colours}{self.image_size or ''}"
-
     def __post_init__(self) -> None:
         checks.positive(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr)
         checks.not_negative(weight_decay=self.weight_decay, degrees=self.degrees, shift=self.shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lightning_gans.data import Images
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier
+from lightning_gans.evaluation.features.classifiers import KIND, Classifier, load_classifier, name_of
 from lightning_gans.evaluation.features.colours import colour_labels
 from lightning_gans.evaluation.features.recipes import RECIPES, Recipe, classifier_path, packaged_file
 from lightning_gans.evaluation.samples.drawing import private_streams
@@ -103,7 +103,8 @@ def train_classifier(recipe: Recipe, root: str | Path = "data", out: str | Path 
         known = (recipe.architecture, data.name, classes, shape)
         classifier = Classifier(*known, recipe.colour_of, recipe.image_size).to(where)
         _train(classifier, train, recipe)
-    path = Path(out) if out else classifier_path(recipe.architecture, replace(recipe, dataset=data.name).name, root)
+    name = name_of(data.name, recipe.colour_of, recipe.image_size)
+    path = Path(out) if out else classifier_path(recipe.architecture, name, root)
     if is_rounded(path):
         round_weights(classifier)  # before it is measured
     classifier.test_error = measure_error(classifier, data)

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from lightning_gans.data.source import decode_caption
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.features.colours import colour_in
+from lightning_gans.evaluation.features.colours import colours_asked
 from lightning_gans.evaluation.metrics.base import Block, Metric, captions_in
 from lightning_gans.strategy import world_size
 
@@ -40,7 +39,7 @@ class CaptionAgreement(Metric):
         captions = captions_in(block.asked_for)
         assert captions is not None
         number = {colour: position for position, colour in enumerate(self._colours)}
-        named = [number.get(colour_in([decode_caption(row)], self._noun) or "", -1) for row in captions.tolist()]
+        named = [number.get(colour or "", -1) for colour in colours_asked(captions, self._noun)]
         asked, found = torch.tensor(named, device=self._counts.device), block.logits.argmax(-1).to(self._counts.device)
         cells = asked * len(number) + found
         self._counts += torch.bincount(cells[asked >= 0], minlength=len(number) ** 2).view_as(self._counts)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_gans.data.source import decode_caption
 from lightning_gans.errors import InputError
-from lightning_gans.evaluation.features.colours import colour_in
+from lightning_gans.evaluation.features.colours import colours_asked
 from lightning_gans.evaluation.features.frechet import FeatureSums, Gaussian, frechet_distance
 from lightning_gans.evaluation.metrics.base import Block, FeatureMetric, captions_in, labels_in
 from lightning_gans.evaluation.metrics.diversity import diversity
@@ -71,8 +71,7 @@ class _Intra(FeatureMetric):
         noun, captions = getattr(self.comparison.network, "colour_of", None), captions_in(condition)
         labels = labels_in(condition)
         if captions is not None and (noun is not None or labels is None):
-            texts = [decode_caption(row) for row in captions.tolist()]
-            return [*texts] if noun is None else [colour_in([text], noun) for text in texts]
+            return [*map(decode_caption, captions.tolist())] if noun is None else colours_asked(captions, noun)
         assert labels is not None
         return [f"label {label}" for label in labels.tolist()]
 
